@@ -97,13 +97,10 @@ export class PastLedger {
     if (current.some(({ cursor }) => cursor !== undefined && past.isBeyond(cursor, xmax))) return "cursor_ahead";
     const marks = current.flatMap((witness) => witness.marks ?? []);
     if (marks.length > 0 && (await past.lacksMark(sql, marks))) return "mark_lost";
-    for (const { transaction } of current) {
-      if (transaction !== undefined && (await past.lacksTransaction(sql, transaction))) return "transaction_lost";
-    }
     const committed = this.#committed;
-    if (committed?.epoch === epoch && (await past.lacksTransaction(sql, committed.transactionId))) {
-      return "transaction_lost";
-    }
+    const transactions = current.flatMap(({ transaction }) => (transaction === undefined ? [] : [transaction]));
+    if (committed?.epoch === epoch) transactions.push(committed.transactionId);
+    if (transactions.length > 0 && (await past.lacksTransaction(sql, transactions))) return "transaction_lost";
     return null;
   }
 

@@ -122,12 +122,15 @@ export async function lacksMark(sql: Sql, marks: readonly string[]): Promise<boo
   return row?.lacks ?? false;
 }
 
-/** Whether the ledger lacks a transaction that was committed here, and was not pruned. */
-export async function lacksTransaction(sql: Sql, transactionId: string): Promise<boolean> {
+/** Whether the ledger lacks one of these transactions, which were committed here, and it was not pruned. */
+export async function lacksTransaction(sql: Sql, transactionIds: readonly string[]): Promise<boolean> {
   const [row] = await sql<{ lacks: boolean }[]>`
-    select not exists (select from mnemosync.sync_transactions where tx_id = ${transactionId})
-       and not exists (select from mnemosync.sync_meta
-                       where name = ${PRUNED_THROUGH} and value collate "C" >= ${transactionId} collate "C") as lacks`;
+    select exists (
+      select from unnest(${arrayLiteral(transactionIds)}::text::text[]) as k (tx_id)
+      where not exists (select from mnemosync.sync_transactions t where t.tx_id = k.tx_id)
+        and not exists (select from mnemosync.sync_meta
+                        where name = ${PRUNED_THROUGH} and value collate "C" >= k.tx_id collate "C")
+    ) as lacks`;
   return row?.lacks ?? false;
 }
 

@@ -16,7 +16,7 @@ import { lostTransaction } from "./lost-versions.ts";
 import type { ReplicaMetrics } from "./metrics.ts";
 import { PrimaryFeed } from "./primary-feed.ts";
 import { PrimaryProof } from "./primary-proof.ts";
-import { isReplicationPaused } from "./primary-statements.ts";
+import { isReplicationPaused, readOldestRunning } from "./primary-statements.ts";
 import { Refusals } from "./refusals.ts";
 import { repairMemories } from "./repairer.ts";
 import { prepareReplica } from "./replica-database.ts";
@@ -75,6 +75,7 @@ export function createReplica(context: ReplicaContext): Replica {
   const refusals = new Refusals({ ...sides, settings, log });
   const proof = new PrimaryProof({
     past,
+    oldestRunning: (signal) => callSide(sides, postgres, signal, readOldestRunning),
     lostTransaction: (signal) => lostTransaction(sides, settings.windowMax, signal),
   });
   const comparison = new Comparison({

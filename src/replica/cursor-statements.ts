@@ -155,6 +155,8 @@ export async function keepCompared(
 }
 
 /** Keeps a mark of the primary beside what was read before it was made. */
-export async function keepMark(sql: Sql, fence: Fence, mark: string): Promise<void> {
-  await sql`update mnemosync.replica_cursor set mark = ${mark} where ${holdsFence(sql, fence)}`;
+export async function keepMark(sql: Sql, fence: Fence, mark: string): Promise<boolean> {
+  const rows =
+    await sql`update mnemosync.replica_cursor set mark = ${mark} where ${holdsFence(sql, fence)} returning 1`;
+  return rows.length === 1;
 }

@@ -5,7 +5,7 @@ import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { StatementAnswer } from "../drivers/postgres/flight-answers.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
 import type { VersionRow } from "./memory-rows.ts";
-import { type LaterFacts, STRICTEST, strictestOf } from "./primary-statements.ts";
+import { CURRENT_TRANSACTION, type LaterFacts, STRICTEST, strictestOf } from "./primary-statements.ts";
 
 /** A page of the primary's feed as its flight brings it. */
 export interface FlownPage {
@@ -28,7 +28,7 @@ export interface FlownVersion {
 }
 
 /** Places of columns in the rows of `pageStatement`. */
-const COLUMN = { xid: 9, seq: 10, fits: 13, behind: 16 } as const;
+const COLUMN = { xid: 9, seq: 10, fits: 13, behind: 16, behindXid: 17, currentTx: 18 } as const;
 
 /**
  * How a page reads what stands behind each of its versions, for stricter privacy. `few`: 33 versions at most, which nearly all pages do
@@ -58,7 +58,9 @@ function pageStatement(limit: number, bytesMax: number, behind: Behind): FlightS
            case when s.checksum is null then coalesce(s.ended_by, 'deleted') end, s.tx_id, s.version_vector,
            ${isMany ? "max(w.strictest) over behind" : "w.strictest"}, s.xid, s.seq,
            case when s.fits then s.document end, case when s.fits then s.embedding end, s.fits,
-           v.version, coalesce(v.created_at, v.modified_at), w.behind
+           v.version, coalesce(v.created_at, v.modified_at), w.behind,
+           ${isMany ? "max(w.xid) over behind" : "w.xid"},
+           case when ${isMany ? "true" : "w.strictest > 0"} then ${CURRENT_TRANSACTION} end
     from (
       select t.*, t.total <= ${bytesMax} or t.number = 1 as fits
              ${isMany ? ", coalesce(lead(t.version) over (partition by t.namespace, t.memory_id order by t.version), 9223372036854775807) as next" : ""}
@@ -83,13 +85,13 @@ function pageStatement(limit: number, bytesMax: number, behind: Behind): FlightS
       where t.total - t.bytes <= ${bytesMax} or t.number <= 2
     ) s
     left join lateral (
-      select v.version, v.created_at, v.modified_at from mnemosync.memory_versions v
+      select v.version, v.created_at, v.modified_at, v.tx_id from mnemosync.memory_versions v
       where v.namespace = s.namespace and v.memory_id = s.memory_id offset 0
     ) v on true
     left join lateral (
-      select ${STRICTEST} as strictest, count(*) as behind
+      select ${STRICTEST} as strictest, count(*) as behind, max(b.xid::text::bigint) as xid
       from (
-        select b.ended_by, b.document from mnemosync.memory_bodies b
+        select b.ended_by, b.document, b.xid from mnemosync.memory_bodies b
         where b.namespace = s.namespace and b.memory_id = s.memory_id and b.version > s.version
         ${isMany ? "and b.version <= s.next" : `limit ${FEW_MAX + 1}`}
       ) b
@@ -160,6 +162,8 @@ export function flownVersion(columns: FlownPage["rows"][number]): FlownVersion {
   const [namespace, memoryId, version, checksum, modifiedAt, endedBy, transactionId, versionVector, strictest] =
     columns as [Buffer, Buffer, Buffer, Buffer | null, Buffer, Buffer | null, Buffer, Buffer, Buffer | null];
   const [document, embedding, , current, createdAt] = columns.slice(11) as (Buffer | null)[];
+  const behindXid = columns[COLUMN.behindXid];
+  const transaction = columns[COLUMN.currentTx];
   return {
     row: {
       namespace: namespace.toString(),
@@ -177,6 +181,8 @@ export function flownVersion(columns: FlownPage["rows"][number]): FlownVersion {
       version: current == null ? null : int64Of(current),
       createdAt: createdAt == null ? null : timestampOf(createdAt),
       strictest: strictestOf(strictest?.readInt32BE(0) ?? 0),
+      behindXid: behindXid == null ? null : int64Of(behindXid),
+      transactionId: transaction?.toString() ?? null,
     },
   };
 }

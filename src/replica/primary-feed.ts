@@ -7,7 +7,7 @@ import { readFeedPage } from "../ledger/feed-page-statements.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { mapInTurns } from "../runtime/turns.ts";
 import { flownVersion, PageFlights } from "./page-flight.ts";
-import { readPageFacts } from "./primary-statements.ts";
+import { type LaterFacts, readPageFacts, type Withholding, withholdingsOf } from "./primary-statements.ts";
 import { type ReplicaWrite, replicaWrite } from "./replica-write.ts";
 
 /** Versions of the primary's feed, as they may leave it. */
@@ -15,6 +15,8 @@ export interface PrimaryPage {
   readonly writes: readonly ReplicaWrite[];
   /** Behind the last version. */
   readonly to: FeedCursor;
+  /** What withholds versions of the page, and stands behind it. */
+  readonly withheldBy: readonly Withholding[];
   /** Whether nothing stood behind the page. */
   readonly complete: boolean;
   /** The newest tombstone that was pruned, as of a moment after the page was read; null: none was. */
@@ -70,12 +72,16 @@ export class PrimaryFeed {
     const { rows, last, isCut, epoch, newest, pruned } = await this.#pages.flights.read(flights, cursor);
     return async () => {
       let damaged = 0;
+      const facts: LaterFacts[] = [];
+      const to = last ?? cursor;
       const writes = await mapInTurns(rows, (columns) => {
         const { row, later } = flownVersion(columns);
         if (row.checksum !== null && row.document === null) damaged++;
+        if (later.strictest !== "full") facts.push(later);
         return replicaWrite(row, later);
       });
-      return { writes, to: last ?? cursor, complete: !isCut, pruned, damaged, epoch, newest };
+      const withheldBy = withholdingsOf(facts, to);
+      return { writes, to, withheldBy, complete: !isCut, pruned, damaged, epoch, newest };
     };
   }
 
@@ -98,6 +104,7 @@ async function readByDriver(sql: Sql, cursor: FeedCursor, limit: number): Promis
   return async () => ({
     writes: await mapInTurns(page.rows, (row, index) => replicaWrite(row, facts.later[index])),
     to: page.last ?? cursor,
+    withheldBy: withholdingsOf(facts.later, page.last ?? cursor),
     complete: page.complete,
     pruned: facts.pruned,
     damaged: page.rows.filter(({ checksum, isMissing }) => checksum !== null && isMissing).length,

@@ -8,6 +8,8 @@ export type KeptProof = Pick<ReplicaCursor, "feedEpoch" | "cursor" | "mark" | "s
 
 export interface PrimaryProofParts {
   readonly past: Pick<PastLedger, "prove" | "mark">;
+  /** See `readOldestRunning` in `primary-statements.ts`. */
+  readonly oldestRunning: (signal: AbortSignal) => Promise<number>;
   /** See `lostTransaction` in `lost-versions.ts`. */
   readonly lostTransaction: (signal: AbortSignal) => Promise<string | null>;
 }
@@ -20,6 +22,8 @@ export interface PrimaryProofParts {
 export class PrimaryProof {
   readonly #parts: PrimaryProofParts;
   #mark: SeenHistory | null = null;
+  /** Transactions below `xid` had ended before `mark` was made. */
+  #covered: { readonly mark: string; readonly xid: number } | null = null;
   /** Of pages, in order: the last one that a proof has found, and those behind it. A later page proves nothing of an earlier one. */
   #read: readonly SeenHistory[] = [];
 
@@ -27,7 +31,12 @@ export class PrimaryProof {
     this.#parts = parts;
   }
 
-  /** A page of this epoch was read, and this is its last transaction. */
+  /** Whether a primary that has the mark of the replica has this transaction, too, which was committed there. */
+  covers({ mark }: Pick<KeptProof, "mark">, xid: number): boolean {
+    return this.#covered !== null && this.#covered.mark === mark && xid < this.#covered.xid;
+  }
+
+  /** A page of this epoch was read, and this is its last transaction, or one that it stands on. */
   note(epoch: string, transaction: string): void {
     this.#read = [...this.#read, { epoch, transaction }];
   }
@@ -50,6 +59,7 @@ export class PrimaryProof {
   async renew(kept: KeptProof, signal: AbortSignal): Promise<{ epoch: string; mark: string | null }> {
     const { past, lostTransaction } = this.#parts;
     const { feedEpoch } = kept;
+    const xid = await this.#parts.oldestRunning(signal);
     // The mark first: whenever the primary is put back, it lacks the mark, or is asked later for what it lost.
     const mark = await past.mark(signal);
     const lost = await lostTransaction(signal);
@@ -57,6 +67,7 @@ export class PrimaryProof {
     const beyond = lost === null ? [] : [{ epoch: feedEpoch, transaction: lost }];
     const epoch = await this.#prove([witnessOf(kept), marked, ...beyond], signal);
     this.#mark = epoch === feedEpoch ? marked : null;
+    this.#covered = epoch === feedEpoch ? { mark, xid } : null;
     return { epoch, mark: epoch === feedEpoch ? mark : null };
   }
 

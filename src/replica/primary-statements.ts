@@ -12,6 +12,31 @@ export interface LaterFacts {
   readonly createdAt: number | null;
   /** The strictest privacy of the versions behind it. One that was withdrawn or erased counts as `local_only`. */
   readonly strictest: Privacy;
+  /** The newest transaction, as a number of the server, that wrote one of the versions behind it; null: there is none. */
+  readonly behindXid: number | null;
+  /** What wrote the current version; null where the primary has no record of it, and where nothing stricter stands behind. */
+  readonly transactionId: string | null;
+}
+
+/** A version behind a page that withholds one on it. */
+export interface Withholding {
+  readonly xid: number;
+  /** The transaction of the memory's current version, which is that of this one or a later one; null: there is no record of it. */
+  readonly transactionId: string | null;
+}
+
+/** What stands behind `to` and withholds versions before it: these are told as what they were only once that was. */
+export function withholdingsOf(facts: Iterable<LaterFacts | undefined>, to: FeedCursor): Withholding[] {
+  const found = new Map<string | null, Withholding>();
+  const end = Number(to.xid);
+  for (const later of facts) {
+    if (later === undefined || later.strictest === "full" || later.behindXid === null || later.behindXid <= end)
+      continue;
+    const { transactionId, behindXid } = later;
+    const xid = Math.max(behindXid, found.get(transactionId)?.xid ?? 0);
+    found.set(transactionId, { xid, transactionId });
+  }
+  return [...found.values()];
 }
 
 export interface PageFacts {
@@ -24,6 +49,9 @@ export interface PageFacts {
 /** The strictest privacy of bodies b, as SQL: see `strictestOf`. */
 export const STRICTEST = `max(case when b.ended_by in ('withdrawn', 'erased') or b.document ->> 'privacy' = 'local_only' then 2
     when b.document ->> 'privacy' = 'redacted' then 1 else 0 end)`;
+
+/** The transaction of the current version v, as SQL, where there is a record of it: an import of a program from before has none. */
+export const CURRENT_TRANSACTION = `(select t.tx_id from mnemosync.sync_transactions t where t.tx_id = v.tx_id)`;
 
 /**
  * What the primary knows of versions of a page, beside the page, and how far tombstones are pruned. Asked after the page was
@@ -45,7 +73,8 @@ export async function readPageFacts(
   >`
     select k.place::int as place, v.version::float8 as version,
            extract(epoch from coalesce(v.created_at, v.modified_at))::float8 * 1000 as "createdAt",
-           coalesce(max(w.strictest) over behind, 0) as strictest, p.xid::text as xid, p.seq::text as seq
+           coalesce(max(w.strictest) over behind, 0) as strictest, max(w.xid) over behind as "behindXid",
+           ${sql.unsafe(CURRENT_TRANSACTION)} as "transactionId", p.xid::text as xid, p.seq::text as seq
     from (values (1)) one
     left join mnemosync.tombstones_pruned p on true
     left join (
@@ -57,11 +86,11 @@ export async function readPageFacts(
       window versions as (partition by namespace collate "C", memory_id collate "C" order by version)
     ) k on true
     left join lateral (
-      select v.version, v.created_at, v.modified_at from mnemosync.memory_versions v
+      select v.version, v.created_at, v.modified_at, v.tx_id from mnemosync.memory_versions v
       where v.namespace = k.namespace and v.memory_id = k.memory_id offset 0
     ) v on true
     left join lateral (
-      select ${sql.unsafe(STRICTEST)} as strictest
+      select ${sql.unsafe(STRICTEST)} as strictest, max(b.xid::text::float8) as xid
       from mnemosync.memory_bodies b
       where b.namespace = k.namespace and b.memory_id = k.memory_id and b.version > k.version and b.version <= k.next
     ) w on true
@@ -73,9 +102,8 @@ export async function readPageFacts(
   return {
     later: rows
       .filter(({ place }) => place !== null)
-      .map(({ version, createdAt, strictest }) => ({
-        version,
-        createdAt,
+      .map(({ version, createdAt, strictest, behindXid, transactionId }) => ({
+        ...{ version, createdAt, behindXid, transactionId },
         strictest: strictestOf(strictest),
       })),
     pruned: xid === null || seq === null ? null : { xid, seq },
@@ -85,6 +113,12 @@ export async function readPageFacts(
 /** @param rank 0 … 2, as `STRICTEST` counts. */
 export function strictestOf(rank: number): Privacy {
   return PRIVACIES[rank] ?? "local_only";
+}
+
+/** Transactions below this one have ended: what of them is not there by now will never be. */
+export async function readOldestRunning(sql: Sql): Promise<number> {
+  const [row] = await sql<{ xmin: string }[]>`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`;
+  return Number(row?.xmin ?? 0);
 }
 
 /** Changes that a lag counts, at most. */

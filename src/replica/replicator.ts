@@ -11,7 +11,7 @@ import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
-import type { PrimaryProof } from "./primary-proof.ts";
+import type { KeptProof, PrimaryProof } from "./primary-proof.ts";
 import { isRefusal, type Refusals } from "./refusals.ts";
 import type { ReplicaWrite } from "./replica-write.ts";
 import type { ReplicaSettings } from "./settings.ts";
@@ -105,6 +105,7 @@ export class Replicator {
     let { cursor } = state;
     let written = 0;
     let isProven = true; // By the beginning of the pass.
+    let kept: KeptProof = state;
     let page: PrimaryPage;
     try {
       do {
@@ -117,6 +118,7 @@ export class Replicator {
         // A pass may take hours. Later than the page, whose transactions would stand for those that the primary lost before.
         if (!isProven) await proof.assert(fence.epoch, signal);
         isProven = false;
+        kept = await this.#covered(kept, fence, page, signal);
         await pipeline.add(page);
         const last = page.writes.at(-1);
         if (last !== undefined) proof.note(fence.epoch, last.transactionId);
@@ -131,6 +133,27 @@ export class Replicator {
       await pipeline.abandon(error);
       throw error;
     }
+  }
+
+  /**
+   * What stands behind a page withholds versions on it, and may be lost before it arrives: nothing that the replica has would tell, and
+   * these versions would stay withheld. So a mark that was made after it is kept before the page is written.
+   */
+  async #covered(
+    kept: KeptProof,
+    fence: cursors.Fence,
+    { withheldBy }: PrimaryPage,
+    signal: AbortSignal,
+  ): Promise<KeptProof> {
+    const { proof, replica } = this.#parts;
+    const open = withheldBy.filter(({ xid }) => !proof.covers(kept, xid));
+    if (open.length === 0) return kept;
+    for (const { transactionId } of open) if (transactionId !== null) proof.note(fence.epoch, transactionId);
+    const mark = await proof.assertRenewed(kept, signal);
+    if (mark === null) return kept;
+    if (!(await callSide(this.#parts, replica, signal, (sql) => cursors.keepMark(sql, fence, mark))))
+      throw new FencedError();
+    return { ...kept, mark };
   }
 
   /** Proves that the primary has what the replica was told, and takes the writing over. */

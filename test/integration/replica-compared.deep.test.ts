@@ -167,3 +167,34 @@ test("a deep verification names versions of the history that the primary lost, a
   expect(await contents("m1")).toEqual(["first", "second", "third"]);
   expect(await contents("m2")).toEqual(["pruned", "kept"]);
 });
+
+for (const privacy of ["redacted", "local_only"] as const) {
+  test(`a primary that is put back to before a version that withholds what was told is noticed, though that one never arrived: ${privacy}`, async (t) => {
+    const world = await openReplicaWorld(t, { replica: { workers: 1, batchSize: 1, windowMax: 1 } });
+    await world.put("m0", { content: "kept" });
+    await world.caughtUp();
+    await world.paused();
+    for (const content of ["kept 1", "kept 2"]) await world.put("m1", { content });
+    const putBack = await rememberPrimary(world);
+    await world.put("m1", { content: "lost", privacy });
+    await world.replica.unsafe(`
+      create function public.away() returns trigger language plpgsql as $$
+        begin raise exception 'away' using errcode = '57P03'; end $$;
+      create trigger away before insert on mnemosync.memory_bodies for each row when (new.version = 3) execute function public.away()`);
+    await world.sync.replica.resume();
+    const [second] = await world.world.sql<{ xid: string }[]>`
+      select xid::text from mnemosync.memory_bodies where memory_id = 'm1' and version = 2`;
+    const passed = () =>
+      world.replica`select from mnemosync.replica_cursor where xid >= ${second?.xid ?? ""}::text::xid8`;
+    await expect.poll(async () => (await passed()).length, { timeout: 30_000 }).toBe(1);
+    await world.world.disconnect();
+    await putBack();
+    await world.replica.unsafe("drop trigger away on mnemosync.memory_bodies");
+    (await world.world.connect()).start();
+    await world.sync.replica.resume();
+    const primary = await world.dump("primary");
+    await expect.poll(() => world.dump("replica"), { timeout: 30_000 }).toEqual(primary);
+    expect(await epochsOf(world)).toEqual(["created", "mark_lost"]);
+    expect(await divergedOf(world)).toEqual([]);
+  });
+}

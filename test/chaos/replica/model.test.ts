@@ -94,6 +94,30 @@ test("a history that shows what was refused, was lost, or was never written is n
   expect(model.judgeContent("m", "lost")).toMatch(/has lost/);
 });
 
+test("what expired, and whose tombstone was pruned before the copy was made, is in the archive after a restore; what was deleted is not", () => {
+  const expiring = { ...PUT, content: "expired", expiresAt: now() - 1_000 };
+  const span = () => ({ from: now(), to: now() + 1 });
+  const judged = (model: Model, content: string, archive: boolean) =>
+    model.judge("m", { content, fromReplica: true }, span(), archive);
+  const { model } = written(PUT, expiring);
+  for (let restore = 0; restore < 2; restore++) {
+    model.reset([], { copiedAt: now(), contents: new Set() });
+    expect(judged(model, "expired", true)).toBeNull();
+    expect(judged(model, "expired", false)).toMatch(/primary decides what is alive/);
+    expect(judged(model, "one", true)).toMatch(/never written/);
+    expect(model.judge("m", null, span(), true)).toBeNull();
+    expect(model.mayBeShown("m", span(), true)).toBe(true);
+    expect(model.mayBeShown("m", span(), false)).toBe(false);
+  }
+  const ended = written(expiring, { ...PUT, content: null }).model;
+  ended.reset([], { copiedAt: now(), contents: new Set() });
+  expect(judged(ended, "expired", true)).toMatch(/never written/);
+  // Written after the copy was made: the primary has lost it.
+  const lost = written(expiring).model;
+  lost.reset([], { copiedAt: now() - 60_000, contents: new Set() });
+  expect(judged(lost, "expired", true)).toMatch(/never written/);
+});
+
 test("an erasure that a primary which was put back has not done yet may end the memory at any time", () => {
   const { model } = written(PUT);
   const state = { memoryId: "m", content: "one", privacy: "full", expiresAt: null, isErased: false } as const;

@@ -188,7 +188,9 @@ export class Model {
         past[isKept ? "kept" : "lost"].add(content);
       }
     }
+    const archived = this.#archived(new Set(states.map(({ memoryId }) => memoryId)), copiedAt);
     this.#entries.clear();
+    for (const [memoryId, entries] of archived) this.#entries.set(memoryId, entries);
     const moment = now();
     for (const { memoryId, content, privacy, expiresAt, isErased, isBeingErased } of states) {
       const facts = { memoryId, content, privacy, expiresAt, isErasure: isErased };
@@ -197,6 +199,19 @@ export class Model {
       const erasure = { content: null, privacy: "full", expiresAt: null, isErasure: true } as const;
       this.end(this.begin(memoryId, erasure), "unknown");
     }
+  }
+
+  /** What the copy has no row of, since its tombstone is pruned, and which ended by expiring: the archive shows it still. */
+  #archived(present: ReadonlySet<string>, copiedAt: number): Map<string, Entry[]> {
+    const archived = new Map<string, Entry[]>();
+    for (const [memoryId, all] of this.#entries) {
+      if (present.has(memoryId)) continue;
+      const entries = all.filter(({ outcome, beganAt }) => outcome !== "failed" && beganAt <= copiedAt);
+      const last = entries.findLastIndex(({ outcome }) => outcome === "done");
+      const { content = null, expiresAt = null } = entries[last] ?? {};
+      if (content !== null && expiresAt !== null) archived.set(memoryId, entries.slice(last));
+    }
+    return archived;
   }
 
   #why(memoryId: string, { content, fromReplica }: Shown): string {

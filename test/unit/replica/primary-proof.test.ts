@@ -9,7 +9,7 @@ const { signal } = new AbortController();
 
 /** A primary that can be put back, and a replica that may hold transactions beyond its place. */
 function primaryOf() {
-  const state = { epoch: "e1", has: new Set<string>(), marks: 0, beyond: null as string | null };
+  const state = { epoch: "e1", has: new Set<string>(), marks: 0, running: 100, beyond: null as string | null };
   const isThere = ({ marks = [], transaction }: SeenHistory): boolean =>
     [...marks, ...(transaction === undefined ? [] : [transaction])].every((one) => state.has.has(one));
   const proof = new PrimaryProof({
@@ -25,6 +25,7 @@ function primaryOf() {
         return { ledger: "l", epoch: state.epoch };
       },
     },
+    oldestRunning: async () => state.running,
     lostTransaction: async () => (state.beyond !== null && !state.has.has(state.beyond) ? state.beyond : null),
   });
   const kept = (fields: Partial<KeptProof> = {}): KeptProof => ({
@@ -78,4 +79,19 @@ test("a mark proves all that was told before it, also where nothing else is kept
   await expect(proof.assert("e1", signal)).rejects.toBeInstanceOf(EpochChangedError);
   // Once is enough: the next epoch has that mark no more.
   await proof.assert("e2", signal);
+});
+
+test("a mark covers what had ended before it was made, for the replica that keeps it, and nothing after the primary went back", async () => {
+  const { state, proof, kept } = primaryOf();
+  expect(proof.covers(kept(), 1)).toBe(false);
+  const mark = await proof.assertRenewed(kept(), signal);
+  expect([99, 100].map((xid) => proof.covers(kept({ mark }), xid))).toEqual([true, false]);
+  // A replica that was put back keeps another one.
+  expect(proof.covers(kept({ mark: null }), 1)).toBe(false);
+  state.running = 200;
+  const next = await proof.assertRenewed(kept({ mark }), signal);
+  expect([mark, next].map((each) => proof.covers(kept({ mark: each }), 150))).toEqual([false, true]);
+  state.has.clear();
+  await expect(proof.assertRenewed(kept({ mark: next }), signal)).rejects.toBeInstanceOf(EpochChangedError);
+  expect(proof.covers(kept({ mark: next }), 1)).toBe(false);
 });
