@@ -55,6 +55,33 @@ describe("an operator", () => {
     await expect(own.connectors.deadLetters(id, { limit: 0 })).rejects.toMatchObject({ code: "VALIDATION" });
   });
 
+  test("what was made or replaced is told as it was, also where another operator removes it meanwhile", async () => {
+    const { id, importing, node } = deployment;
+    const own = node();
+    const { sql } = deployment.world;
+    await sql.unsafe(`
+      create function public.removed_at_once() returns trigger language plpgsql as $$
+        begin delete from mnemosync.connectors where id = new.id; return null; end $$;
+      create trigger removed_at_once after insert or update on mnemosync.connectors for each row
+        when (new.id = '${id}' and (new.revision = 2 or new.definition::text like '%at once%'))
+        execute function public.removed_at_once()`);
+    try {
+      const atOnce = { ...importing(), mapping: { idPrefix: "at once/" } };
+      expect(await own.connectors.create(id, atOnce)).toMatchObject({
+        id,
+        revision: 1,
+        invalid: null,
+        shown: { mapping: atOnce.mapping },
+      });
+      await expect(own.connectors.get(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+      expect(await own.connectors.create(id, importing())).toMatchObject({ id, revision: 1 });
+      expect(await own.connectors.replace(id, importing())).toMatchObject({ id, revision: 2, origin: "api" });
+      await expect(own.connectors.get(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    } finally {
+      await sql.unsafe("drop function public.removed_at_once() cascade");
+    }
+  });
+
   test("a connector whose state another run has is told so by its code", async () => {
     const { id, importing, delivering, node } = deployment;
     const own = node();

@@ -21,32 +21,37 @@ export async function readDefinition(sql: Sql, id: string): Promise<DefinitionRo
   return row ?? null;
 }
 
-/** @returns false where there is one of this id, or `max` of them: nothing was kept. */
+/** What a definition is made of, without what the table adds. */
+export type OwnFields = Pick<DefinitionRow, "id" | "definition" | "secrets">;
+
+/** @returns its revision; null where there is one of this id, or `max` of them: nothing was kept. */
 export async function insertDefinition(
   sql: Sql,
-  { id, definition, secrets }: Pick<DefinitionRow, "id" | "definition" | "secrets">,
+  { id, definition, secrets }: OwnFields,
   max: number,
-): Promise<boolean> {
-  const inserted = await sql`
+): Promise<number | null> {
+  const [row] = await sql<{ revision: number }[]>`
     insert into mnemosync.connectors (id, definition, secrets)
     select ${id}, ${definition}::text::json, ${secrets}::bytea
     where (select count(*) from mnemosync.connectors) < ${max}
-    on conflict (id) do nothing`;
-  return inserted.count === 1;
+    on conflict (id) do nothing
+    returning revision::float8 as revision`;
+  return row?.revision ?? null;
 }
 
-/** @param revision the one that is replaced; null: whichever there is. @returns false where there is none. */
+/** @param revision the one that is replaced; null: whichever there is. @returns the new one; null where there is none. */
 export async function replaceDefinition(
   sql: Sql,
-  { id, definition, secrets }: Pick<DefinitionRow, "id" | "definition" | "secrets">,
+  { id, definition, secrets }: OwnFields,
   revision: number | null,
-): Promise<boolean> {
-  const replaced = await sql`
+): Promise<number | null> {
+  const [row] = await sql<{ revision: number }[]>`
     update mnemosync.connectors
     set definition = ${definition}::text::json, secrets = ${secrets}::bytea, revision = revision + 1,
         updated_at = clock_timestamp()
-    where id = ${id} and (${revision}::float8 is null or revision = ${revision}::float8)`;
-  return replaced.count === 1;
+    where id = ${id} and (${revision}::float8 is null or revision = ${revision}::float8)
+    returning revision::float8 as revision`;
+  return row?.revision ?? null;
 }
 
 /** Removes a definition with all that is known of its connector. @returns false where there was none. */

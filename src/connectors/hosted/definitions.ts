@@ -77,14 +77,14 @@ export class Definitions {
     if (!CONNECTOR_ID.test(id)) throw new ValidationError("id", "expected a-z, 0-9 and -, at most 63, not - first");
     this.#assertNotOfSettings(id);
     const row = await this.#rowOf(id, input, {});
-    const isNew = await callLedger(this.#parts, signal, (sql) =>
+    const revision = await callLedger(this.#parts, signal, (sql) =>
       statements.insertDefinition(sql, row, DEFINITIONS_MAX),
     );
-    if (!isNew)
+    if (revision === null)
       throw new ConfigurationError(
         `there is a connector ${id} already, or ${DEFINITIONS_MAX} of them: nothing was made`,
       );
-    return await this.get(id, signal);
+    return this.#ofRow({ ...row, revision });
   }
 
   /**
@@ -97,9 +97,10 @@ export class Definitions {
     if (before === null) throw unknown(id);
     if (isObject(input)) assertOwnAddresses(input, JSON.parse(before.definition) as Record<string, unknown>);
     const row = await this.#rowOf(id, input, this.#secretsOf(before));
-    if (!(await callLedger(this.#parts, signal, (sql) => statements.replaceDefinition(sql, row, revision))))
+    const replaced = await callLedger(this.#parts, signal, (sql) => statements.replaceDefinition(sql, row, revision));
+    if (replaced === null)
       throw new ConfigurationError(`connector ${id} is at revision ${before.revision}, not ${revision}: read it again`);
-    return await this.get(id, signal);
+    return this.#ofRow({ ...row, revision: replaced });
   }
 
   /** With all that is known of it. @throws {NotFoundError} @throws {ConfigurationError} It is of the settings file. */
@@ -117,11 +118,7 @@ export class Definitions {
     }
   }
 
-  async #rowOf(
-    id: string,
-    input: unknown,
-    kept: Secrets,
-  ): Promise<Pick<statements.DefinitionRow, "id" | "definition" | "secrets">> {
+  async #rowOf(id: string, input: unknown, kept: Secrets): Promise<statements.OwnFields> {
     if (!isObject(input)) throw new ValidationError("", "a definition is an object with from and to");
     const { definition, secrets } = withoutSecrets(input);
     const own = Object.fromEntries(
@@ -156,7 +153,7 @@ export class Definitions {
     return { ...base, shown, ...resultOf(found) };
   }
 
-  #ofRow(row: statements.DefinitionRow): DefinedConnector {
+  #ofRow(row: statements.OwnFields & Pick<statements.DefinitionRow, "revision">): DefinedConnector {
     const shown = JSON.parse(row.definition) as Record<string, unknown>;
     let found: ConnectorDefinition | string;
     try {
