@@ -1,3 +1,4 @@
+import type { Route } from "playwright-core";
 import { expect, vi } from "vitest";
 import { browserTest } from "../support/browser-test.ts";
 import { CONNECTOR_KEY } from "../support/connectors/hosted-world.ts";
@@ -79,10 +80,23 @@ test("a connector is run and paused, and what it could not store is tried again 
   await letters.getByRole("row", { name: /huge/ }).waitFor();
   space.put({ id: "big", created_at, transcript: "shorter" });
   await letters.getByLabel("Choose big").check();
+  const stored = async () => (await service.world.sync.get("memory-space/big"))?.content;
+  // The letters are read before the run has ended, and the state behind its end: nothing is left to follow.
+  const before = (await service.request("GET", "/v1/connectors/space/dead-letters?limit=100")).json();
+  await page.route("**/v1/connectors/space/dead-letters?*", (route) => route.fulfill({ json: before }), { times: 1 });
+  const ended = async (): Promise<void> => {
+    await expect.poll(stored, { timeout: 60_000 }).toBe("shorter");
+    const state = async () => (await service.world.sync.connectors.status("space")).state;
+    await expect.poll(state, { timeout: 60_000 }).not.toBe("running");
+  };
+  const late = async (route: Route): Promise<void> => {
+    await ended();
+    await route.continue().catch(() => undefined); // The page has given that reading up: it reads again.
+  };
+  await page.route("**/v1/connectors/space/status", late, { times: 1 });
   await page.getByRole("button", { name: "Replay 1 chosen" }).click();
   await letters.getByRole("row", { name: /big/ }).waitFor({ state: "detached" });
-  const stored = async () => (await service.world.sync.get("memory-space/big"))?.content;
-  await expect.poll(stored, { timeout: 60_000 }).toBe("shorter");
+  await ended();
   await page.getByRole("button", { name: "Run now" }).waitFor(); // Its run has ended.
   await page.getByRole("button", { name: "Drop all" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Drop all" }).click();

@@ -23,13 +23,13 @@ const REFRESH_MS = 10_000;
 /** One connector: how it is, its runs, what it could not deliver, and what may be ordered. */
 export function ConnectorDetail({ id }: { readonly id: string }) {
   const address = pathOf("v1", "connectors", id);
-  // Grows with each order and each run that ends: the cards below read anew.
-  const [changes, setChanges] = useState(0);
+  // Grows with each order, and with each run whose end was told.
+  const [orders, setOrders] = useState(0);
   const status = useResource((api, signal) => api.get<ConnectorStatus>(`${address}/status`, { signal }), [id], {
     everyMs: REFRESH_MS,
   });
   const onChange = () => {
-    setChanges((before) => before + 1);
+    setOrders((before) => before + 1);
     status.reload();
   };
   return (
@@ -41,13 +41,18 @@ export function ConnectorDetail({ id }: { readonly id: string }) {
         {(connector) => (
           <>
             <StatusCard connector={connector} address={address} onChange={onChange} />
-            <RunsCard address={address} changes={changes} />
-            <LettersCard address={address} changes={changes} onChange={onChange} />
+            <RunsCard address={address} changes={changesOf(connector, orders)} />
+            <LettersCard address={address} changes={changesOf(connector, orders)} onChange={onChange} />
           </>
         )}
       </Loaded>
     </>
   );
+}
+
+/** Another text once the cards must be read anew: also after a run that was over before anybody followed it. */
+function changesOf({ lastRun }: ConnectorStatus, orders: number): string {
+  return JSON.stringify([orders, lastRun?.id, lastRun?.endedAt]);
 }
 
 interface PartProps {

@@ -24,7 +24,7 @@ const PAYLOAD_LENGTH_MAX = 2_000;
 
 interface LettersProps {
   readonly address: string;
-  readonly changes: number;
+  readonly changes: string;
   readonly onChange: () => void;
 }
 

@@ -43,7 +43,7 @@ const COLUMNS: readonly Column<ConnectorRun>[] = [
   },
 ];
 
-export function RunsCard({ address, changes }: { readonly address: string; readonly changes: number }) {
+export function RunsCard({ address, changes }: { readonly address: string; readonly changes: string }) {
   const pages = usePages();
   const { after: before } = pages;
   const runs = useResource(
