@@ -19,12 +19,14 @@ interface Failure {
   readonly code: string;
   readonly message: string;
   readonly store?: unknown;
+  /** True: the message is of our own words alone. */
+  readonly isPublic?: unknown;
 }
 
 /** The message of a failure, without the text of a driver. */
-export function publicMessage({ code, message, store }: Failure): string {
+export function publicMessage({ code, message, store, isPublic }: Failure): string {
   const text = PUBLIC[code as ErrorCode];
-  if (text === undefined) return message;
+  if (text === undefined || isPublic === true) return message;
   return code.startsWith("STORE_") ? `${typeof store === "string" ? store : "a store"} ${text}` : text;
 }
 

@@ -1,9 +1,9 @@
-import { StoreUnavailableError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { callSide } from "./call.ts";
 import { claimWriting, type Fence, readReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
+import { ReplicaNotNowError } from "./not-now-error.ts";
 import { isRefusal } from "./refusals.ts";
 import { mendMemory, type ResendParts } from "./resend.ts";
 
@@ -41,6 +41,6 @@ async function claim(parts: ResendParts, holder: string, signal: AbortSignal): P
     await claimWriting(sql, writer);
     return await readReplicaCursor(sql);
   });
-  if (state === null) throw new StoreUnavailableError("replica", "it has no place yet: replication has not begun");
+  if (state === null) throw new ReplicaNotNowError("it has no place yet: replication has not begun");
   return { writer, epoch: state.feedEpoch };
 }

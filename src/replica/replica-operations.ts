@@ -1,10 +1,12 @@
+import PQueue from "p-queue";
 import { assertWhole } from "../domain/assert-whole.ts";
-import { ConfigurationError, NotFoundError, StoreUnavailableError, ValidationError } from "../domain/errors.ts";
+import { ConfigurationError, NotFoundError, ValidationError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { callSide } from "./call.ts";
 import * as cursors from "./cursor-statements.ts";
 import * as letters from "./letter-statements.ts";
+import { ReplicaNotNowError } from "./not-now-error.ts";
 import type { PrimaryFeed } from "./primary-feed.ts";
 import type { PrimaryProof } from "./primary-proof.ts";
 import * as primary from "./primary-statements.ts";
@@ -42,6 +44,8 @@ const LIST_MAX = 1_000;
 export class ReplicaOperations {
   readonly #parts: ReplicaParts | null;
   readonly #run: RunCall;
+  /** One at a time: each holds a connection to the replica while it asks for another one. */
+  readonly #beginnings = new PQueue({ concurrency: 1 });
 
   /** @param parts null: there is no replica. */
   constructor(parts: ReplicaParts | null, run: RunCall) {
@@ -117,19 +121,27 @@ export class ReplicaOperations {
   /** Has the replica filled from the start of the feed again, and its rows compared: what is there already stays. */
   async backfill(call: ReplicaCall = {}): Promise<ReplicaReport> {
     return await this.#call("replica.backfill", call, async (parts, signal) => {
-      const writer = `${parts.holder}/${newUlid()}`;
-      const state = await callSide(parts, parts.replica, signal, async (sql) => {
-        await cursors.claimWriting(sql, writer);
-        return await cursors.readReplicaCursor(sql);
-      });
-      if (state === null) throw notNow();
+      await this.#beginnings.add(() => this.#beginAnew(parts, signal));
+      parts.wake();
+      return await parts.report(signal);
+    });
+  }
+
+  async #beginAnew(parts: ReplicaParts, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const writer = `${parts.holder}/${newUlid()}`;
+    await callSide(parts, parts.replica, signal, async (sql) => {
+      // One transaction: the process that replicates would claim the writing again in between.
+      await sql`begin`;
+      await cursors.claimWriting(sql, writer);
+      const state = await cursors.readReplicaCursor(sql);
+      if (state === null) throw new ReplicaNotNowError("it has no place yet: replication has not begun");
       // Nothing arrives any more, and with the place goes what proves that the primary has what did.
       const { epoch, mark } = await parts.proof.renew(state, signal);
       const anew = { epoch, pruned: await parts.feed.pruned(signal), compares: "epoch", mark } as const;
-      if (!(await callSide(parts, parts.replica, signal, (sql) => cursors.beginAnew(sql, writer, anew))))
-        throw notNow();
-      parts.wake();
-      return await parts.report(signal);
+      if (!(await cursors.beginAnew(sql, writer, anew)))
+        throw new ReplicaNotNowError("another process writes to it: send the order again");
+      await sql`commit`;
     });
   }
 
@@ -143,10 +155,6 @@ export class ReplicaOperations {
       throw new ConfigurationError("there is no replica: set replica.enabled and replica.postgresUrl");
     return await this.#run(name, call, (signal) => work(parts, signal));
   }
-}
-
-function notNow(): StoreUnavailableError {
-  return new StoreUnavailableError("replica", "it has no place yet, or another process writes to it: try again");
 }
 
 function unknownLetter(id: string): NotFoundError {

@@ -1,5 +1,4 @@
 import { BucketSet } from "../domain/buckets.ts";
-import { StoreUnavailableError } from "../domain/errors.ts";
 import { keyText, type MemoryKey, plainKey } from "../domain/keys.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import {
@@ -14,6 +13,7 @@ import { pause } from "../runtime/deadline.ts";
 import { callSide } from "./call.ts";
 import { readReplicaCursor } from "./cursor-statements.ts";
 import { lostVersions } from "./lost-versions.ts";
+import { ReplicaNotNowError } from "./not-now-error.ts";
 import { type Difference, differenceOf, isBehind, readExpected, readNewest } from "./verify-statements.ts";
 
 export interface VerifyOptions {
@@ -189,8 +189,7 @@ export class Verifier {
       )
         return;
       if (performance.now() > until) {
-        const message = `it has not caught up within ${CATCH_UP_MS} ms: see mnemosync replica status`;
-        throw new StoreUnavailableError("replica", message);
+        throw new ReplicaNotNowError(`it has not caught up within ${CATCH_UP_MS} ms: see mnemosync replica status`);
       }
       await pause(POLL_MS, signal);
       signal.throwIfAborted();

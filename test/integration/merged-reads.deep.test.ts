@@ -169,7 +169,7 @@ test("a memory that expires while both sides are counted counts once", async (t)
   await world.put("kept", { content: "alive" });
   await expire(world, "past", false);
   expect(await reader.count()).toEqual({ count: 2, estimate: false, sources: OK });
-  await world.put("soon", { content: "short-lived", expiresAt: new Date(Date.now() + 10_000).toISOString() });
+  await world.put("soon", { content: "short-lived", expiresAt: new Date(Date.now() + 5_000).toISOString() });
   await world.caughtUp();
   // The primary counts at once, and the replica's answer arrives after the memory has expired, and was swept.
   proxy.blackHole("toClient");

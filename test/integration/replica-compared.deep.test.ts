@@ -198,3 +198,21 @@ for (const privacy of ["redacted", "local_only"] as const) {
     expect(await divergedOf(world)).toEqual([]);
   });
 }
+
+test("orders to fill the replica again come through while changes arrive, also many at once", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m0", { content: "first" });
+  await world.caughtUp();
+  let isDone = false;
+  const writing = (async () => {
+    for (let number = 0; !isDone; number++) await world.put(`m${number % 20}`, { content: `number ${number}` });
+  })();
+  for (let round = 0; round < 5; round++) {
+    const orders = await Promise.allSettled(Array.from({ length: 12 }, () => world.sync.replica.backfill()));
+    expect(orders.filter(({ status }) => status === "rejected")).toEqual([]);
+  }
+  isDone = true;
+  await writing;
+  await agrees(world, []);
+  expect(await epochsOf(world)).toEqual(["created"]);
+});
