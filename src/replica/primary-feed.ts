@@ -15,7 +15,7 @@ export interface PrimaryPage {
   readonly writes: readonly ReplicaWrite[];
   /** Behind the last version. */
   readonly to: FeedCursor;
-  /** What withholds versions of the page, and stands behind it. */
+  /** Versions behind the page that withhold some of it. */
   readonly withheldBy: readonly Withholding[];
   /** Whether nothing stood behind the page. */
   readonly complete: boolean;

@@ -72,9 +72,9 @@ export class PrimaryProof {
   }
 
   /** As `renew`, for work on the replica's epoch. @throws {EpochChangedError} {StoreUnavailableError} */
-  async assertRenewed(kept: KeptProof, signal: AbortSignal): Promise<string | null> {
+  async assertRenewed(kept: KeptProof, signal: AbortSignal): Promise<string> {
     const { epoch, mark } = await this.renew(kept, signal);
-    assertSame(kept.feedEpoch, epoch);
+    if (mark === null) throw new EpochChangedError(kept.feedEpoch, epoch);
     return mark;
   }
 

@@ -25,7 +25,7 @@ export interface Withholding {
   readonly transactionId: string | null;
 }
 
-/** What stands behind `to` and withholds versions before it: these are told as what they were only once that was. */
+/** Versions behind `to` that withhold earlier ones. Where the primary loses one of them, what it withheld must be told in full. */
 export function withholdingsOf(facts: Iterable<LaterFacts | undefined>, to: FeedCursor): Withholding[] {
   const found = new Map<string | null, Withholding>();
   const end = Number(to.xid);

@@ -150,7 +150,6 @@ export class Replicator {
     if (open.length === 0) return kept;
     for (const { transactionId } of open) if (transactionId !== null) proof.note(fence.epoch, transactionId);
     const mark = await proof.assertRenewed(kept, signal);
-    if (mark === null) return kept;
     if (!(await callSide(this.#parts, replica, signal, (sql) => cursors.keepMark(sql, fence, mark))))
       throw new FencedError();
     return { ...kept, mark };

@@ -21,7 +21,7 @@ export async function readDefinition(sql: Sql, id: string): Promise<DefinitionRo
   return row ?? null;
 }
 
-/** What a definition is made of, without what the table adds. */
+/** The columns that a caller gives. The table adds the revision and the times. */
 export type OwnFields = Pick<DefinitionRow, "id" | "definition" | "secrets">;
 
 /** @returns its revision; null where there is one of this id, or `max` of them: nothing was kept. */

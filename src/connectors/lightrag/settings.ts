@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { lazily } from "../../domain/lazily.ts";
-import { milliseconds, SECRET, urlOf, wholeNumber } from "../../domain/settings.ts";
-import { isHeaderValue, NO_HEADER_VALUE } from "../service/request-parts.ts";
+import { milliseconds, urlOf, wholeNumber } from "../../domain/settings.ts";
+import { headerKey } from "../service/request-parts.ts";
 
 /** A connection to a LightRAG server. */
 export const lightRagSettings = lazily(() =>
@@ -10,20 +10,8 @@ export const lightRagSettings = lazily(() =>
       url: urlOf((url) => new URL(url), ["http", "https"]).describe(
         "Address of the server, e.g. http://127.0.0.1:9621",
       ),
-      apiKey: z
-        .string()
-        .min(1)
-        .refine(isHeaderValue, NO_HEADER_VALUE)
-        .optional()
-        .meta(SECRET)
-        .describe("The key, sent as X-API-Key"),
-      bearer: z
-        .string()
-        .min(1)
-        .refine(isHeaderValue, NO_HEADER_VALUE)
-        .optional()
-        .meta(SECRET)
-        .describe("A token, sent as Authorization: Bearer, in place of a key"),
+      apiKey: headerKey().describe("The key, sent as X-API-Key"),
+      bearer: headerKey().describe("A token, sent as Authorization: Bearer, in place of a key"),
       contract: z
         .enum(["auto", "1.4", "1.5"])
         .default("auto")

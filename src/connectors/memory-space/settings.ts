@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { lazily } from "../../domain/lazily.ts";
-import { milliseconds, SECRET, urlOf, wholeNumber } from "../../domain/settings.ts";
-import { isHeaderValue, isPathPart, NO_HEADER_VALUE } from "../service/request-parts.ts";
+import { milliseconds, urlOf, wholeNumber } from "../../domain/settings.ts";
+import { headerKey, isPathPart } from "../service/request-parts.ts";
 import { DIALECTS } from "./dialect.ts";
 
 /** A connection to Memory Space. */
@@ -16,13 +16,7 @@ export const memorySpaceSettings = lazily(() =>
       .max(512)
       .refine(isPathPart, "is a part of the address: expected whole characters, and neither . nor ..")
       .describe("Whose memories are read, e.g. 107677460544181387647___mft"),
-    apiKey: z
-      .string()
-      .min(1)
-      .refine(isHeaderValue, NO_HEADER_VALUE)
-      .optional()
-      .meta(SECRET)
-      .describe("The key, sent as X-API-KEY"),
+    apiKey: headerKey().describe("The key, sent as X-API-KEY"),
     dialect: z
       .enum(["auto", ...DIALECTS])
       .default("auto")

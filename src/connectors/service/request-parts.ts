@@ -1,15 +1,19 @@
+import * as z from "zod";
+import { SECRET } from "../../domain/settings.ts";
 import { ServiceError } from "./service-error.ts";
 
 /** As the Fetch Standard takes a header's value: no line break, no character above U+00FF. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]+$/;
 
-/** Whether a text can be sent as a header, e.g. a key. */
-export function isHeaderValue(text: string): boolean {
-  return HEADER_VALUE.test(text);
+/** The setting of a key that is sent as a header. The refusal does not repeat the key. */
+export function headerKey() {
+  return z
+    .string()
+    .min(1)
+    .refine((key) => HEADER_VALUE.test(key), "is sent as a header: expected characters up to U+00FF, and no line break")
+    .optional()
+    .meta(SECRET);
 }
-
-/** What a setting says of a key that is none. Without the key. */
-export const NO_HEADER_VALUE = "is sent as a header: expected characters up to U+00FF, and no line break";
 
 /** Whether a text can be one part of a path: half a character cannot, and `.` and `..` name another path. */
 export function isPathPart(text: string): boolean {
