@@ -7,7 +7,7 @@ import type { Writes } from "./writes.ts";
 
 export interface ConnectorCalls {
   readonly writes: Pick<Writes, "syncBatch" | "delete">;
-  readonly reads: Pick<Reads, "get">;
+  readonly reads: Pick<Reads, "getCommitted">;
   readonly changes: Pick<Changes, "readChanges">;
 }
 
@@ -32,7 +32,7 @@ export function assembleConnectors(
     },
     feed: {
       readChanges: (call) => changes.readChanges(call),
-      get: (memoryId, call) => reads.get(memoryId, call),
+      get: (memoryId, call) => reads.getCommitted(memoryId, call),
     },
     run: (name, call, work) => scope.run(name, call, work),
     callTimeoutMs: options.callTimeoutMs,

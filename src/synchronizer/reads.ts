@@ -22,6 +22,7 @@ import type {
   CallOptions,
   GetOptions,
   HistoryOptions,
+  KeyOptions,
   ReadOptions,
   SearchOptions,
   SearchQuery,
@@ -72,6 +73,13 @@ export class Reads {
         : found;
     });
     return memory as Memory<never> | null;
+  }
+
+  /** As `get`, from the primary's ledger alone: never older than the last commit before this call. */
+  async getCommitted(memoryId: string, options: CallOptions & KeyOptions): Promise<Memory<never> | null> {
+    const { scope, validator, reader } = this.#parts;
+    const key = validator.validateKey(memoryId, options.namespace);
+    return (await scope.run("get", options, (signal) => reader.getCommitted(key, signal))) as Memory<never> | null;
   }
 
   async getMany(memoryIds: readonly string[], options: GetOptions): Promise<(Memory<never> | null)[]> {

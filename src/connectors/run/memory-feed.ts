@@ -18,6 +18,7 @@ export interface MemoryFeed {
     readonly cursor: string;
     readonly complete: boolean;
   }>;
+  /** The memory as the ledger has it. One that is older than what `readChanges` told is not sent: it is read again later. */
   get(
     memoryId: string,
     options: { readonly namespace: string; readonly signal: AbortSignal },

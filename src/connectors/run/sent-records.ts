@@ -6,16 +6,20 @@ import type { Settlement } from "./sink.ts";
 
 type Told = MemoryKey & { readonly version: number };
 
-/** The feed told of a version. @param again whether its text is made and compared anew, although it is there. */
+/**
+ * The feed told of a version. @param again whether its text is made and compared anew, although it is there: after the ledger went
+ * back, the version that was sent may have another text.
+ */
 export function changedRecord(before: SentRecord | null, told: Told, runId: string, again = false): SentRecord {
   const { namespace, memoryId, version } = told;
   const record: SentRecord = before ?? {
     ...{ namespace, memoryId, version: 0, wanted: 0, ends: false, hash: null, name: null },
     ...{ state: "gone", receipt: null, old: [], doomed: [], reason: null, seenIn: runId },
   };
-  const seen = { ...record, wanted: Math.max(record.wanted, version), ends: false, seenIn: runId };
+  const seen = { ...record, wanted: version, ends: false, seenIn: runId };
+  if (record.state === "sent") return again ? { ...seen, version: 0 } : seen;
   const isThere = !again && record.state === "delivered" && record.version >= version;
-  return isThere || record.state === "sent" ? seen : { ...seen, state: "queued", reason: null };
+  return isThere ? seen : { ...seen, state: "queued", reason: null };
 }
 
 /** The memory has ended, or may not be shown there: what is there of it is to be removed. */
@@ -24,14 +28,13 @@ export function endedRecord(before: SentRecord | null, told: Told, runId: string
   return before?.state === "sent" ? seen : gone(seen);
 }
 
-/** A text was sent. */
+/** A text was sent. It was read after all that the feed has told: nothing newer is wanted by now. */
 export function sentRecord(
   record: SentRecord,
   sent: { readonly version: number; readonly hash: string; readonly name: string; readonly receipt: unknown },
 ): SentRecord {
   const earlier = withNames(record.old, record.name).filter((name) => name !== sent.name);
-  const wanted = Math.max(record.wanted, sent.version);
-  return { ...record, ...sent, wanted, state: "sent", old: earlier, reason: null };
+  return { ...record, ...sent, wanted: sent.version, state: "sent", old: earlier, reason: null };
 }
 
 /** What the service says of a text that is on its way. */
@@ -39,7 +42,7 @@ export function settledRecord(record: SentRecord, settlement: Settlement<unknown
   if (settlement.outcome === "open") return { ...record, receipt: settlement.receipt };
   const settled = outcomeOf(record, settlement);
   if (record.ends) return gone(settled);
-  return settled.state === "delivered" && settled.wanted > settled.version ? { ...settled, state: "queued" } : settled;
+  return settled.wanted > settled.version ? { ...settled, state: "queued", reason: null } : settled;
 }
 
 function outcomeOf(record: SentRecord, settlement: Exclude<Settlement<unknown>, { outcome: "open" }>): SentRecord {

@@ -154,7 +154,7 @@ class SinkRun {
     return open.some(({ length }) => length > 0);
   }
 
-  /** @returns whether a page was read. */
+  /** @returns whether a page was read that told of something. */
   async #readPage(): Promise<boolean> {
     const { feed, state } = this.#parts;
     const queued = await state.inState("queued", PAGE_SIZE);
@@ -168,7 +168,7 @@ class SinkRun {
         throw error;
       });
     if (page === null) {
-      // The ledger went back: everything is read, and what it does not name any more is removed.
+      // The ledger went back: everything is read and compared, and what it does not name any more is removed.
       this.#cursor = null;
       this.#reading = newUlid();
       return true;
@@ -178,7 +178,7 @@ class SinkRun {
       const before = await state.record(event);
       records.push(
         event.kind === "put"
-          ? changedRecord(before, event, this.#seenIn, this.#options.fromStart)
+          ? changedRecord(before, event, this.#seenIn, this.#reading !== null)
           : endedRecord(before, event, this.#seenIn),
       );
     }
@@ -187,7 +187,7 @@ class SinkRun {
     this.#isRead = page.complete;
     await this.#keep(records, page.cursor);
     if (page.complete && this.#reading !== null) await this.#endUnseen(this.#reading);
-    return true;
+    return page.events.length > 0 || !page.complete;
   }
 
   async #endUnseen(reading: string): Promise<void> {
@@ -217,7 +217,7 @@ class SinkRun {
       const next = await this.#delivered(record);
       if (next === null) break; // The service takes no texts now.
       await this.#keep([next]);
-      moved++;
+      if (next.state !== "queued") moved++;
     }
     return moved;
   }
@@ -227,12 +227,17 @@ class SinkRun {
     const { feed, sink, transform } = this.#parts;
     const memory = await feed.get(record.memoryId, { namespace: record.namespace, signal: this.#signal });
     if (memory === null || memory.privacy !== "full") return endedRecord(record, record, this.#seenIn);
+    if (memory.version < record.wanted) {
+      // Read from a copy that lags, or the ledger went back: the feed tells.
+      this.#isRead = false;
+      return record;
+    }
     const key = { ...record, version: memory.version };
     const body = transform.textOf({ ...memory, memoryId: record.memoryId });
     const hash = hashOfText(transform, body);
     if (record.hash === hash && record.name !== null) {
       this.#count({ unchanged: 1 });
-      return { ...record, version: memory.version, state: "delivered" };
+      return { ...record, version: memory.version, wanted: memory.version, state: "delivered" };
     }
     const name = freeName(sink, record, key, hash);
     try {

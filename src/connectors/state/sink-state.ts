@@ -13,9 +13,9 @@ import type { RunRecord } from "./state.ts";
  * memory under way, and no text appears after it was removed.
  */
 export interface SentRecord extends MemoryKey {
-  /** The version that `name` is of. */
+  /** The version that `name` is of; 0: of a past that the ledger may have lost, so that its text is compared once it is settled. */
   readonly version: number;
-  /** The newest version that the feed told of. */
+  /** The version that the feed told of last, or that was read since. */
   readonly wanted: number;
   /** Whether the feed told that the memory has ended. */
   readonly ends: boolean;

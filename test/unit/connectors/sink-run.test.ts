@@ -110,6 +110,42 @@ describe("a run to LightRAG", () => {
     expect(worlds.current.held()).toEqual(["a", "c"]);
   });
 
+  test("sends what the ledger has, where it went back and has another text under the same version since", async () => {
+    const { feed } = worlds.current;
+    for (const id of ["on its way", "delivered"]) feed.put(id, `${id}, lost`);
+    for (const id of ["on its way", "delivered"]) {
+      await (id === "delivered" ? worlds.current.run() : worlds.current.stopOnceSent());
+      feed.forget(id);
+      feed.put(id, `${id}, kept`);
+      expect(await worlds.current.run()).toMatchObject({ state: "succeeded" });
+    }
+    expect(worlds.current.held()).toEqual(["delivered, kept", "on its way, kept"]);
+    expect(worlds.current.inserts()).toBe(4);
+  });
+
+  test("sends an edit that came while the server could not process the version before", async () => {
+    worlds.current.server.state.failsText = (text) => text.includes("poison");
+    worlds.current.feed.put("a", "poison");
+    await worlds.current.stopOnceSent();
+    worlds.current.feed.put("a", "fine");
+    expect(await worlds.current.run({ retriesMax: 1 })).toMatchObject({ state: "succeeded" });
+    expect(worlds.current.held()).toEqual(["fine"]);
+  });
+
+  test("sends no memory that is older than what the feed told, and waits for the newer one", async () => {
+    const { feed } = worlds.current;
+    feed.put("a", "one");
+    await worlds.current.run();
+    const one = feed.memories.get("a");
+    feed.put("a", "two");
+    const two = feed.memories.get("a");
+    let pauses = 0;
+    if (one !== undefined) feed.memories.set("a", one);
+    const meanwhile = () => ++pauses === 3 && two !== undefined && feed.memories.set("a", two);
+    expect(await worlds.current.run({ meanwhile })).toMatchObject({ state: "succeeded" });
+    expect(worlds.current.held()).toEqual(["two"]);
+  });
+
   test("removes what the ledger lost, also where the reading of the whole feed took several runs", async () => {
     const { feed } = worlds.current;
     for (let index = 0; index < 120; index++) feed.put(`m${index}`, `${index}`);
