@@ -76,7 +76,8 @@ class SinkRun {
    * Null: the feed is read on.
    */
   #reading: string | null;
-  #isRead = false;
+  /** Behind: the ledger went back, or a copy of it lags: it has an older version than this feed told of. It is read on at once. */
+  #unread: "some" | "behind" | "none" = "some";
 
   constructor(
     parts: SinkRunParts,
@@ -149,7 +150,7 @@ class SinkRun {
 
   async #isOpen(): Promise<boolean> {
     const { state } = this.#parts;
-    if (!this.#isRead) return true;
+    if (this.#unread !== "none") return true;
     const open = [await state.inState("queued", 1), await state.inState("sent", 1), await state.withDoomed(1)];
     return open.some(({ length }) => length > 0);
   }
@@ -158,7 +159,7 @@ class SinkRun {
   async #readPage(): Promise<boolean> {
     const { feed, state } = this.#parts;
     const queued = await state.inState("queued", PAGE_SIZE);
-    if (this.#isRead || queued.length >= PAGE_SIZE) return false;
+    if (this.#unread === "none" || (this.#unread === "some" && queued.length >= PAGE_SIZE)) return false;
     const { namespaces, where } = this.#options;
     const place = this.#cursor === null ? {} : { cursor: this.#cursor };
     const page = await feed
@@ -184,7 +185,7 @@ class SinkRun {
     }
     this.#count({ read: page.events.length });
     this.#cursor = page.cursor;
-    this.#isRead = page.complete;
+    this.#unread = page.complete ? "none" : "some";
     await this.#keep(records, page.cursor);
     if (page.complete && this.#reading !== null) await this.#endUnseen(this.#reading);
     return page.events.length > 0 || !page.complete;
@@ -228,8 +229,7 @@ class SinkRun {
     const memory = await feed.get(record.memoryId, { namespace: record.namespace, signal: this.#signal });
     if (memory === null || memory.privacy !== "full") return endedRecord(record, record, this.#seenIn);
     if (memory.version < record.wanted) {
-      // Read from a copy that lags, or the ledger went back: the feed tells.
-      this.#isRead = false;
+      this.#unread = "behind";
       return record;
     }
     const key = { ...record, version: memory.version };

@@ -37,6 +37,18 @@ export class MemoryFeedDouble implements MemoryFeed {
     this.#epoch++;
   }
 
+  /** @returns sets the ledger back to what it has now. */
+  copy(): () => void {
+    const [memories, events] = [[...this.memories], [...this.#events]];
+    return () => {
+      this.memories.clear();
+      this.#events.clear();
+      for (const [memoryId, held] of memories) this.memories.set(memoryId, held);
+      for (const [memoryId, event] of events) this.#events.set(memoryId, event);
+      this.#epoch++;
+    };
+  }
+
   async readChanges({ cursor, limit }: Parameters<MemoryFeed["readChanges"]>[0]) {
     this.before("readChanges");
     const [epoch, place] = (cursor ?? `${this.#epoch}/0`).split("/").map(Number) as [number, number];

@@ -146,6 +146,22 @@ describe("a run to LightRAG", () => {
     expect(worlds.current.held()).toEqual(["two"]);
   });
 
+  test("finds that the ledger went back, also where as many lost versions are queued as are read ahead", async () => {
+    const { feed } = worlds.current;
+    for (let index = 0; index < 100; index++) feed.put(`m${index}`, `${index} kept`);
+    await worlds.current.run();
+    const goBack = feed.copy();
+    for (let index = 0; index < 100; index++) feed.put(`m${index}`, `${index} lost`);
+    feed.before = (call) => {
+      if (call === "get") throw new Error("the process ends before it sends any");
+    };
+    expect(await worlds.current.run()).toMatchObject({ state: "failed" });
+    feed.before = () => undefined;
+    goBack();
+    expect(await worlds.current.run()).toMatchObject({ state: "succeeded", counts: { unchanged: 100 } });
+    expect(worlds.current.inserts()).toBe(100);
+  });
+
   test("removes what the ledger lost, also where the reading of the whole feed took several runs", async () => {
     const { feed } = worlds.current;
     for (let index = 0; index < 120; index++) feed.put(`m${index}`, `${index}`);
