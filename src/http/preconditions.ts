@@ -64,7 +64,8 @@ async function expectedVersion(
   }
   if (match === undefined) return undefined;
   if (match.trim() === "*") {
-    const memory = await sync.get(key.memoryId, { namespace: key.namespace });
+    // A cache that is behind names a version that the memory is not at any more, or none.
+    const memory = await sync.get(key.memoryId, { namespace: key.namespace, fromLedger: true });
     if (memory !== null) return memory.version;
     throw new HttpProblem(412, "PRECONDITION_FAILED", "If-Match is *, and there is no such memory");
   }

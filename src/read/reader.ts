@@ -74,13 +74,19 @@ export class Reader {
 
   /** As `getOne`, from the ledger: never older than the last commit before this call. */
   async getCommitted(key: MemoryKey, signal: AbortSignal): Promise<Memory | null> {
-    const [memory = null] = await this.#fromLedger([key], signal);
-    return memory === null || this.#isExpired(memory) ? null : memory;
+    const [memory = null] = await this.getAllCommitted([key], signal);
+    return memory;
   }
 
   /** The memories of `keys`, in order; null where there is none. */
   async get(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
     return await this.#getEach(keys, { read: ledgerMemory, recalls: false }, signal);
+  }
+
+  /** As `get`, from the ledger: never older than the last commit before this call. */
+  async getAllCommitted(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
+    const memories = await this.#fromLedger(keys, signal);
+    return memories.map((memory) => (memory === null || this.#isExpired(memory) ? null : memory));
   }
 
   /** Over as many turns of the event loop as it takes to prove and parse the memories. */

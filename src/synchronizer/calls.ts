@@ -73,6 +73,11 @@ export interface GetOptions extends ReadOptions, SourcesOptions {
    * away. Lists have it always. @default false
    */
   createdAt?: boolean | undefined;
+  /**
+   * Whether to pass the cache by: never older than the last commit before the call, by whatever process. It fails where the ledger
+   * is away. @default false: the cache may be behind the commits of other processes, for longer after an outage
+   */
+  fromLedger?: boolean | undefined;
 }
 
 export interface ListOptions extends ReadOptions, ListQuery, SourcesOptions {}
@@ -100,7 +105,7 @@ export interface HistoryOptions extends ReadOptions, SourcesOptions {
   limit?: number | undefined;
 }
 
-export interface SearchOptions<Metadata extends object = JsonObject> extends GetOptions {
+export interface SearchOptions<Metadata extends object = JsonObject> extends Omit<GetOptions, "fromLedger"> {
   /** Results wanted: 1 … 1_000. @default 10 */
   k?: number | undefined;
   /**

@@ -63,7 +63,8 @@ export class Reads {
     const { scope, validator, reader } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
     const memory = await scope.run("get", options, async (signal) => {
-      const primary = (): Promise<Memory | null> => reader.getOne(key, signal);
+      const primary = (): Promise<Memory | null> =>
+        options.fromLedger === true ? reader.getCommitted(key, signal) : reader.getOne(key, signal);
       const merge = (merged: MergedReads): Promise<Merged<Memory | null>> =>
         merged.gets.getOne(key, { withCreatedAt: options.createdAt === true, primary }, signal);
       const found = this.#parts.merged === null ? await primary() : await this.#merged(options, primary, merge);
@@ -93,7 +94,8 @@ export class Reads {
     const { namespace } = validator.validateKey("-", options.namespace);
     const memories = await scope.run("getMany", options, async (signal) => {
       const { onBytes } = options;
-      const read = (part: readonly MemoryKey[]) => reader.get(part, signal);
+      const read = (part: readonly MemoryKey[]) =>
+        options.fromLedger === true ? reader.getAllCommitted(part, signal) : reader.get(part, signal);
       const bytesOf = (memory: Memory | null) => heldBytes(memory, memory?.embedding);
       const primary = (): Promise<(Memory | null)[]> =>
         onBytes === undefined ? read(keys) : readInParts(keys, read, bytesOf, onBytes);

@@ -118,7 +118,8 @@ export class MnemosyncRecordManager extends RecordManager {
     const pages: Awaited<ReturnType<MemorySynchronizer["getMany"]>>[] = [];
     for (let from = 0; from < keys.length; from += GET_MANY_MAX) {
       const page = keys.slice(from, from + GET_MANY_MAX);
-      pages.push(await this.#sync.getMany(page, { namespace: this.#namespace }));
+      // A record that another machine has deleted, and the cache still has, would keep its document from being written again.
+      pages.push(await this.#sync.getMany(page, { namespace: this.#namespace, fromLedger: true }));
     }
     return pages.flat();
   }
