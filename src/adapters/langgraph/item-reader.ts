@@ -1,6 +1,13 @@
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { GetOperation, Item, SearchItem, SearchOperation } from "@langchain/langgraph-checkpoint";
-import { type Filter, type JsonObject, type MemorySynchronizer, NotFoundError, ValidationError } from "../../index.ts";
+import {
+  type Filter,
+  type JsonObject,
+  type MemorySynchronizer,
+  NotFoundError,
+  ValidationError,
+  VersionConflictError,
+} from "../../index.ts";
 import { itemFilter } from "./item-filter.ts";
 import { idOf, prefixOf } from "./item-id.ts";
 import { itemOf } from "./items.ts";
@@ -16,6 +23,7 @@ const LISTED_MAX = 100_000;
 /** The fields of a memory that searches and lists return. */
 interface Found {
   readonly memoryId: string;
+  readonly version: number;
   readonly metadata: JsonObject;
   readonly createdAt?: number | undefined;
   readonly modifiedAt: number;
@@ -123,7 +131,7 @@ export class ItemReader {
     return shown.flatMap((memory) => itemOf(memory) ?? []);
   }
 
-  /** Begins the time of items anew of which half is over. One that was deleted since is left alone. */
+  /** Begins the time of items anew of which half is over. One that was deleted or put since is left alone: its put counts. */
   async #refresh(memories: readonly Found[]): Promise<void> {
     const ttlMs = this.#refreshMs;
     if (ttlMs === null) return;
@@ -131,10 +139,12 @@ export class ItemReader {
     const due = memories.filter(({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) - now < ttlMs / 2);
     const expiresAt = new Date(now + ttlMs);
     await Promise.all(
-      due.map(({ memoryId }) =>
-        this.#sync.patch(memoryId, { expiresAt }, { namespace: this.#namespace }).catch((error: unknown) => {
-          if (!(error instanceof NotFoundError)) throw error;
-        }),
+      due.map(({ memoryId, version: expectedVersion }) =>
+        this.#sync
+          .patch(memoryId, { expiresAt }, { namespace: this.#namespace, expectedVersion })
+          .catch((error: unknown) => {
+            if (!(error instanceof NotFoundError || error instanceof VersionConflictError)) throw error;
+          }),
       ),
     );
   }

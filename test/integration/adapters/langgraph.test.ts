@@ -95,6 +95,24 @@ test("items expire; a read begins their time anew where that is asked for", asyn
   expect(await shared.current.sync.history("t//one", { namespace })).toHaveLength(2);
 });
 
+test("a read begins no time anew of an item that was put meanwhile, for good", async () => {
+  const now = { at: Date.now() };
+  const { store, namespace } = newStore({ ttl: { defaultMs: 3_600_000, refreshOnRead: true }, now: () => now.at });
+  const { sync } = shared.current;
+  await store.put(["t"], "one", { a: 1 });
+  now.at += 2_000_000;
+  const get = sync.get.bind(sync);
+  vi.spyOn(sync, "get").mockImplementationOnce(async (...call) => {
+    const read = await get(...call);
+    await store.put(["t"], "one", { a: 2 }, undefined, { ttlMs: null });
+    return read;
+  });
+  expect(await store.get(["t"], "one")).toMatchObject({ value: { a: 1 } });
+  const kept = await get("t//one", { namespace });
+  expect(kept).toMatchObject({ version: 2, metadata: { value: { a: 2 } } });
+  expect(kept?.expiresAt).toBeUndefined();
+});
+
 test("a value comes back as JSON has it; one that is too large is refused, and the others of the batch are put", async () => {
   const { store } = newStore();
   await store.put(["v"], "one", { at: new Date(0), gone: undefined, list: [1, null, "x"], deep: { a: { b: 1 } } });
