@@ -57,6 +57,8 @@ export class LightRagSink implements Sink<Receipt> {
   readonly #now: () => number;
   /** Names whose deletion has begun and is not known to be over. No text is sent meanwhile. */
   readonly #deleting = new Set<string>();
+  /** Names of texts that were sent without an answer: the server may have them. */
+  readonly #unanswered = new Set<string>();
   /** Requests to try failed documents again, in a row; and the time from which the next may be made. */
   #reprocessed = 0;
   #reprocessFrom = 0;
@@ -94,17 +96,21 @@ export class LightRagSink implements Sink<Receipt> {
     let reason: string;
     try {
       const answer = await this.#client.insert(name, text, signal);
-      if (answer.outcome === "sent")
+      if (answer.outcome === "sent") {
+        this.#unanswered.delete(name);
         return { outcome: "sent", receipt: { ...receipt, trackId: answer.trackId || null } };
+      }
       if (answer.outcome === "later") return { outcome: "later", reason: answer.reason };
       reason = answer.reason;
     } catch (error) {
       // Without an answer the text may have been taken. A server that asks to wait has not.
       if (!(error instanceof ServiceError) || !error.retryable || error.status === 429) throw error;
+      this.#unanswered.add(name);
       reason = error.message;
     }
     const inventory = await Inventory.read(this.#client, signal);
-    if (inventory.named(name).length > 0) return { outcome: "sent", receipt };
+    if (inventory.named(name).length > 0)
+      return this.#unanswered.delete(name) ? { outcome: "sent", receipt } : { outcome: "taken" };
     return { outcome: "later", reason };
   }
 

@@ -37,6 +37,14 @@ export function sentRecord(
   return { ...record, ...sent, wanted: sent.version, state: "sent", old: earlier, reason: null };
 }
 
+/**
+ * The service has a text under the name that the record knows nothing of: of a process that was lost after it had sent it, or of a past
+ * that the ledger lost, with another text. It is removed first.
+ */
+export function takenRecord(record: SentRecord, name: string): SentRecord {
+  return { ...record, doomed: withNames(record.doomed, name) };
+}
+
 /** What the service says of a text that is on its way. */
 export function settledRecord(record: SentRecord, settlement: Settlement<unknown>): SentRecord {
   if (settlement.outcome === "open") return { ...record, receipt: settlement.receipt };

@@ -9,7 +9,15 @@ import { assertOption } from "./assert-option.ts";
 import { freeName } from "./free-name.ts";
 import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
-import { changedRecord, endedRecord, queuedAgain, refusedRecord, sentRecord, settledRecord } from "./sent-records.ts";
+import {
+  changedRecord,
+  endedRecord,
+  queuedAgain,
+  refusedRecord,
+  sentRecord,
+  settledRecord,
+  takenRecord,
+} from "./sent-records.ts";
 import type { Sink } from "./sink.ts";
 import type { SinkRunOptions } from "./sink-run-options.ts";
 import { hashOfText, type Transform } from "./transform.ts";
@@ -240,13 +248,14 @@ class SinkRun {
       return { ...record, version: memory.version, wanted: memory.version, state: "delivered" };
     }
     const name = freeName(sink, record, key, hash);
+    if (record.doomed.includes(name)) return record;
     try {
       const text = sink.textOf(key, body);
       if (text === null) return endedRecord(record, key, this.#seenIn);
       const delivery = await sink.deliver({ name, text }, this.#signal);
-      return delivery.outcome === "later"
-        ? null
-        : sentRecord(record, { version: memory.version, hash, name, receipt: delivery.receipt });
+      if (delivery.outcome === "later") return null;
+      if (delivery.outcome === "taken") return takenRecord(record, name);
+      return sentRecord(record, { version: memory.version, hash, name, receipt: delivery.receipt });
     } catch (error) {
       if (!(error instanceof ServiceError) || error.failure !== "permanent") throw error;
       this.#count({ failed: 1 });

@@ -8,8 +8,10 @@ export interface SentText {
  * What became of a text that was given to the service. `Receipt` is what the sink keeps of it until it is delivered: JSON.
  */
 export type Delivery<Receipt> =
-  /** Sent, or found there: look after it by `settle`. Never delivered yet. */
+  /** Sent: look after it by `settle`. Never delivered yet. */
   | { readonly outcome: "sent"; readonly receipt: Receipt }
+  /** The service has a text of that name that is not known to be this one. Nothing was sent: `remove` the name, and send it then. */
+  | { readonly outcome: "taken" }
   /** The service takes no texts now. Nothing was sent. */
   | { readonly outcome: "later"; readonly reason: string };
 

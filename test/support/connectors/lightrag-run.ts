@@ -79,6 +79,7 @@ export class LightRagRun {
   async #deliver(name: string, text: string, receipts: Map<string, Receipt>): Promise<void> {
     const delivery = await this.sink.deliver({ name, text }, this.#signal);
     if (delivery.outcome === "sent") receipts.set(name, delivery.receipt);
+    if (delivery.outcome === "taken") await this.sink.remove([name], this.#signal);
   }
 
   async #settle(receipts: Map<string, Receipt>): Promise<void> {

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { VERSIONS } from "../../support/connectors/lightrag-state.ts";
 import { useSinkWorlds } from "../../support/connectors/sink-world.ts";
@@ -122,6 +123,28 @@ describe("a run to LightRAG", () => {
     expect(worlds.current.held()).toEqual(["delivered, kept", "on its way, kept"]);
     expect(worlds.current.inserts()).toBe(4);
   });
+
+  test.each(VERSIONS)(
+    "takes no text of a lost past for its own, where its state went back too, at version %s",
+    async (version) => {
+      await worlds.restart(version);
+      const { feed, path } = worlds.current;
+      feed.put("a", "one");
+      await worlds.current.run();
+      const kept = await readFile(path, "utf8");
+      feed.put("a", "two, lost");
+      feed.put("b", "new, lost");
+      await worlds.current.run();
+      await writeFile(path, kept);
+      feed.forget("a");
+      feed.forget("b");
+      feed.put("a", "one");
+      feed.put("a", "two, kept");
+      feed.put("b", "new, kept");
+      expect(await worlds.current.run()).toMatchObject({ state: "succeeded" });
+      expect(worlds.current.held()).toEqual(["new, kept", "two, kept"]);
+    },
+  );
 
   test("sends an edit that came while the server could not process the version before", async () => {
     worlds.current.server.state.failsText = (text) => text.includes("poison");
