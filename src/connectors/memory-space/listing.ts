@@ -37,6 +37,8 @@ const WINDOW_MIN_MS = 4 * OVERLAP_SHORT_MS;
 const REQUESTS_MAX = 20_000;
 /** Fewer items than this are no sign of a limit that the server lowered without a word. */
 const SILENT_LIMIT_MIN = 10;
+/** How far behind the oldest item of an answer each look for others ends. The last two are for items of one time, and of one day. */
+const LOOKS_MS = [OVERLAP_MS, OVERLAP_SHORT_MS, 0, -1, -OVERLAP_MS] as const;
 
 /**
  * Lists a window of time whole, although each request gives a limited number of items and no token for the next ones. An answer
@@ -98,10 +100,11 @@ class Listing {
       const answer = yield* this.#ask(window, this.#plan.limit, known);
       const older = olderThan(window, answer.oldest);
       if (!answer.isFull) {
-        if (answer.limitIsKnown || answer.entries < SILENT_LIMIT_MIN || older === null) continue;
-        // The server does not say its limit: one more look shows whether something stands behind what it gave.
-        if (yield* this.#isBehind(older, answer.ids)) open.push({ window, known: answer.ids });
-      } else if (answer.isDescending && older !== null && !hasAll(known, answer.ids)) {
+        if (answer.limitIsKnown || answer.entries < SILENT_LIMIT_MIN) continue;
+        // The server does not say its limit: looks show whether something stands behind what it gave.
+        if (yield* this.#isBehind(window, answer)) open.push({ window, known: answer.ids });
+      } else if (answer.isDescending && older !== null) {
+        // Where it gives the same items again, the next part overlaps less.
         open.push({ window: older, known: answer.ids });
       } else {
         const halves = halvesOf(window);
@@ -112,12 +115,26 @@ class Listing {
     return null;
   }
 
-  /** Whether a window has an item that is not among `known`; then the server's limit is known as well. */
-  async *#isBehind(window: TimeWindow, known: ReadonlySet<string>): AsyncGenerator<MemorySpaceItem, boolean> {
-    const answer = yield* this.#ask(window, this.#plan.limit, known);
-    if (hasAll(known, answer.ids)) return false;
-    this.#silentLimit = Math.min(this.#silentLimit, known.size);
-    return true;
+  /**
+   * Whether the server has items of a window behind those that it gave; then its limit is known as well. A look that gives the same
+   * items again may have been cut like the answer, so the next one goes less far. What cannot be told: whether there are more items
+   * of the one time that all of them have, or of the one day at a server that rounds to days.
+   */
+  async *#isBehind(window: TimeWindow, { oldest, ids }: Answer): AsyncGenerator<MemorySpaceItem, boolean> {
+    if (oldest === null) return false;
+    const { from, to } = finite(window);
+    for (const distance of LOOKS_MS) {
+      const end = oldest + distance;
+      if (end >= to) continue;
+      if (distance < 0 && end < from) return false;
+      const look = yield* this.#ask({ from: Math.min(from, end), to: end }, this.#plan.limit, ids);
+      if (!hasAll(ids, look.ids)) {
+        this.#silentLimit = Math.min(this.#silentLimit, ids.size);
+        return true;
+      }
+      if (look.ids.size < ids.size) return false;
+    }
+    return false;
   }
 
   async *#ask(window: TimeWindow, limit: number, known: ReadonlySet<string>): AsyncGenerator<MemorySpaceItem, Answer> {

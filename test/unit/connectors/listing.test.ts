@@ -44,30 +44,45 @@ async function list(times: readonly number[], server: FakeServer, plan: ListingP
 }
 
 const ALL = { from: null, to: null };
+/** So many items in no order are as good as never the newest first by chance, as ten are in one of 3,628,800 answers. */
+const LIMIT_MIN = 14;
 const server = fc.record<FakeServer>({
-  limitMax: fc.constantFrom(10, 25, 1_000_000),
+  limitMax: fc.constantFrom(LIMIT_MIN, 25, 1_000_000),
   saysLimit: fc.boolean(),
   order: fc.constantFrom("newest", "stored"),
   byDay: fc.boolean(),
   filters: fc.constant(true),
 });
-/** Times over three years, with some that crowd in one day. */
+/** Times over three years, with some that crowd in one day, which is the last one at times. */
 const times = fc
-  .array(
-    fc.oneof(fc.integer({ min: 0, max: 3 * 365 * DAY_MS }), fc.integer({ min: 500 * DAY_MS, max: 501 * DAY_MS - 1 })),
-    { maxLength: 120 },
+  .tuple(
+    // Without a size there are ten at most, which fit into each answer.
+    fc.array(fc.integer({ min: 0, max: 3 * 365 * DAY_MS }), { maxLength: 60, size: "max" }),
+    fc.array(fc.integer({ min: 500 * DAY_MS, max: 501 * DAY_MS - 1 }), { maxLength: 60, size: "max" }),
+    fc.constantFrom(3 * 365 * DAY_MS, 501 * DAY_MS),
   )
+  .chain(([wide, crowded, end]) => {
+    const all = [...wide.filter((offset) => offset < end), ...crowded];
+    return fc.shuffledSubarray(all, { minLength: all.length });
+  })
   .map((offsets) => offsets.map((offset) => Date.UTC(2024, 0, 1) + offset));
+
+/** Whether a window that is not divided further may hold as many items as an answer. */
+function isCrowded(given: readonly number[], kept: number): boolean {
+  const sorted = given.toSorted((a, b) => a - b);
+  return sorted.some((time, index) => (sorted[index + kept - 1] ?? Number.POSITIVE_INFINITY) - time < 4_000);
+}
 
 describe("a listing by windows", () => {
   test("never says that it is complete and lacks an item of a server that says its limit", async () => {
     await fc.assert(
-      fc.asyncProperty(times, server, fc.integer({ min: 10, max: 60 }), async (given, options, limit) => {
+      fc.asyncProperty(times, server, fc.integer({ min: LIMIT_MIN, max: 60 }), async (given, options, limit) => {
         const honest = { ...options, saysLimit: true };
         const { seen, end } = await list(given, honest, { canDivide: true, limit, limitMax: limit }, ALL);
         if (end.complete) expect(seen.size).toBe(given.length);
-        // By the millisecond each window can be divided until it is complete.
-        if (!options.byDay && new Set(given).size === given.length) expect(end.complete).toBe(true);
+        if (options.byDay) return;
+        const isEach = new Set(given).size === given.length && options.order === "newest"; // It is read on by the millisecond.
+        if (isEach || !isCrowded(given, Math.min(limit, options.limitMax))) expect(end.complete).toBe(true);
       }),
       { numRuns: 300 },
     );
@@ -77,11 +92,28 @@ describe("a listing by windows", () => {
     await fc.assert(
       fc.asyncProperty(times, fc.constantFrom(10, 25), async (given, limitMax) => {
         const silent = { limitMax, saysLimit: false, order: "newest", byDay: false, filters: true } as const;
-        const { seen, end } = await list(given, silent, { canDivide: true, limit: 100, limitMax: 100 }, ALL);
+        const { seen, end } = await list(given, silent, { canDivide: true, limit: 200, limitMax: 200 }, ALL);
         if (end.complete) expect(seen.size).toBe(given.length);
       }),
       { numRuns: 300 },
     );
+  });
+
+  const START = Date.UTC(2026, 0, 1, 12);
+  const spread = (count: number, stepMs: number) => Array.from({ length: count }, (_, index) => START - index * stepMs);
+  test.each([
+    ["within a day", spread(12, 60_000), false],
+    ["within a second", spread(12, 1), false],
+    ["of one time, and older ones", [...Array<number>(10).fill(START), START - 1, START - DAY_MS], false],
+    ["of one day, and older ones, by the day", [...spread(10, 60_000), START - 3 * DAY_MS], true],
+  ])("finds such a limit where the newest items are %s, or says that it is not complete", async (_, given, byDay) => {
+    const silent = { limitMax: 10, saysLimit: false, order: "newest", byDay, filters: true } as const;
+    const { seen, end } = await list(given, silent, { canDivide: true, limit: 100, limitMax: 100 }, ALL);
+    if (end.complete) expect(seen.size).toBe(given.length);
+    // Fewer items than the server gives are all of them, and a look or two shows it.
+    const honest = await list(given, { ...silent, limitMax: 100 }, { canDivide: true, limit: 100, limitMax: 100 }, ALL);
+    expect(honest.seen.size).toBe(given.length);
+    expect(honest.end).toMatchObject({ complete: true, reason: null });
   });
 
   test("says that it is not complete where more items have one time than an answer gives", async () => {
