@@ -94,6 +94,7 @@ export class LightRagSink implements Sink<Receipt> {
     if (this.#deleting.size > 0) return { outcome: "later", reason: "a deletion is under way" };
     const receipt: Receipt = { name, trackId: null, sentAt: this.#now(), retries: 0, idleSince: null };
     let reason: string;
+    let outcome: "later" | "same" = "later";
     try {
       const answer = await this.#client.insert(name, text, signal);
       if (answer.outcome === "sent") {
@@ -102,6 +103,7 @@ export class LightRagSink implements Sink<Receipt> {
       }
       if (answer.outcome === "later") return { outcome: "later", reason: answer.reason };
       reason = answer.reason;
+      outcome = "same";
     } catch (error) {
       // Without an answer the text may have been taken. A server that asks to wait has not.
       if (!(error instanceof ServiceError) || !error.retryable || error.status === 429) throw error;
@@ -111,7 +113,7 @@ export class LightRagSink implements Sink<Receipt> {
     const inventory = await Inventory.read(this.#client, signal);
     if (inventory.named(name).length > 0)
       return this.#unanswered.delete(name) ? { outcome: "sent", receipt } : { outcome: "taken" };
-    return { outcome: "later", reason };
+    return { outcome, reason };
   }
 
   /** Looks after texts that were sent. In the order of `receipts`. @throws {ServiceError} */
@@ -223,12 +225,15 @@ function withoutDuplicate(
   { documentId, originalId }: { readonly documentId: string; readonly originalId: string },
   inventory: Inventory | null,
 ): Judged {
-  const isOurs = inventory?.withId(originalId)?.name === receipt.name;
+  const sameAs = inventory?.withId(originalId)?.name;
   const reason = `the server has the same text as document ${originalId || "of another name"}`;
   return {
     outcome: "remove",
     receipt,
     documentIds: [documentId],
-    comesTo: isOurs ? { outcome: "open", receipt: { ...receipt, trackId: null } } : { outcome: "failed", reason },
+    comesTo:
+      sameAs === receipt.name
+        ? { outcome: "open", receipt: { ...receipt, trackId: null } }
+        : { outcome: "failed", reason, sameAs },
   };
 }

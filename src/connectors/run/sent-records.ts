@@ -22,9 +22,12 @@ export function changedRecord(before: SentRecord | null, told: Told, runId: stri
   return isThere ? seen : { ...seen, state: "queued", reason: null };
 }
 
-/** The memory has ended, or may not be shown there: what is there of it is to be removed. */
+/**
+ * The memory has ended, or may not be shown there: what is there of it is to be removed. Where it is written again while a text is on its
+ * way, that text is compared once it is settled: the ledger may have gone back, and number its versions anew.
+ */
 export function endedRecord(before: SentRecord | null, told: Told, runId: string): SentRecord {
-  const seen = { ...changedRecord(before, told, runId), ends: true };
+  const seen = { ...changedRecord(before, told, runId, true), ends: true };
   return before?.state === "sent" ? seen : gone(seen);
 }
 
@@ -50,6 +53,8 @@ export function settledRecord(record: SentRecord, settlement: Settlement<unknown
   if (settlement.outcome === "open") return { ...record, receipt: settlement.receipt };
   const settled = outcomeOf(record, settlement);
   if (record.ends) return gone(settled);
+  const sameAs = settlement.outcome === "failed" ? settlement.sameAs : undefined;
+  if (sameAs !== undefined && record.old.includes(sameAs)) return sentWithout(settled, [sameAs]);
   return settled.wanted > settled.version ? { ...settled, state: "queued", reason: null } : settled;
 }
 
@@ -76,6 +81,12 @@ function failedRecord(record: SentRecord, version: number, reason: string): Sent
 /** The service refused the text at once: what is there under the name of an earlier version stays there. */
 export function refusedRecord(record: SentRecord, version: number, reason: string): SentRecord {
   return failedRecord({ ...record, old: withNames(record.old, record.name) }, version, reason);
+}
+
+/** The service has the text under earlier names of the record: what has them is removed, and the text is sent then. */
+export function sentWithout(record: SentRecord, names: readonly string[]): SentRecord {
+  const old = record.old.filter((name) => !names.includes(name));
+  return { ...record, state: "queued", old, doomed: withNames(record.doomed, ...names), reason: null };
 }
 
 /** What was there, or on its way, is not: it is sent again. */

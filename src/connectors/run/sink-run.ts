@@ -6,7 +6,7 @@ import { ServiceError } from "../service/service-error.ts";
 import type { SentRecord, SinkState } from "../state/sink-state.ts";
 import type { RunCounts, RunRecord } from "../state/state.ts";
 import { assertOption } from "./assert-option.ts";
-import { freeName } from "./free-name.ts";
+import { freeName, namesOf } from "./free-name.ts";
 import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
 import {
@@ -15,6 +15,7 @@ import {
   queuedAgain,
   refusedRecord,
   sentRecord,
+  sentWithout,
   settledRecord,
   takenRecord,
 } from "./sent-records.ts";
@@ -247,15 +248,25 @@ class SinkRun {
       this.#count({ unchanged: 1 });
       return { ...record, version: memory.version, wanted: memory.version, state: "delivered" };
     }
-    const name = freeName(sink, record, key, hash);
-    if (record.doomed.includes(name)) return record;
+    const names = namesOf(sink, key, hash);
+    const name = freeName(record, names);
+    if (name === null) return record; // Once that is removed.
     try {
       const text = sink.textOf(key, body);
       if (text === null) return endedRecord(record, key, this.#seenIn);
       const delivery = await sink.deliver({ name, text }, this.#signal);
-      if (delivery.outcome === "later") return null;
-      if (delivery.outcome === "taken") return takenRecord(record, name);
-      return sentRecord(record, { version: memory.version, hash, name, receipt: delivery.receipt });
+      switch (delivery.outcome) {
+        case "sent":
+          return sentRecord(record, { version: memory.version, hash, name, receipt: delivery.receipt });
+        case "later":
+          return null;
+        case "taken":
+          return takenRecord(record, name);
+        case "same": {
+          const same = record.old.filter((earlier) => names.includes(earlier));
+          return same.length > 0 ? sentWithout(record, same) : record;
+        }
+      }
     } catch (error) {
       if (!(error instanceof ServiceError) || error.failure !== "permanent") throw error;
       this.#count({ failed: 1 });

@@ -13,7 +13,9 @@ export type Delivery<Receipt> =
   /** The service has a text of that name that is not known to be this one. Nothing was sent: `remove` the name, and send it then. */
   | { readonly outcome: "taken" }
   /** The service takes no texts now. Nothing was sent. */
-  | { readonly outcome: "later"; readonly reason: string };
+  | { readonly outcome: "later"; readonly reason: string }
+  /** The service has the same text under another name, and keeps one of two. Nothing was sent. */
+  | { readonly outcome: "same"; readonly reason: string };
 
 /** What became of a receipt. */
 export type Settlement<Receipt> =
@@ -22,8 +24,11 @@ export type Settlement<Receipt> =
   | { readonly outcome: "open"; readonly receipt: Receipt }
   /** The service lost it, or never had it: send it again. */
   | { readonly outcome: "lost" }
-  /** The service cannot process it. What it has of it is being deleted: call `remove` until it is gone. */
-  | { readonly outcome: "failed"; readonly reason: string };
+  /**
+   * The service cannot process it. What it has of it is being deleted: call `remove` until it is gone.
+   * `sameAs`: it has the same text under this name, and keeps one of two.
+   */
+  | { readonly outcome: "failed"; readonly reason: string; readonly sameAs?: string | undefined };
 
 /** Another service, as a connector writes to it. One writer per service at a time: the lease is the caller's. */
 export interface Sink<Receipt> {

@@ -56,7 +56,7 @@ describe("a process that dies", { timeout: 300_000 }, () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...VERSIONS),
-        fc.array(happening, { maxLength: 30 }),
+        fc.array(happening, { maxLength: 30, size: "max" }),
         async (version, happenings) => {
           await worlds.restart(version);
           const queue = [...happenings];

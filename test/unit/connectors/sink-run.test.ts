@@ -146,6 +146,61 @@ describe("a run to LightRAG", () => {
     },
   );
 
+  test.each(VERSIONS)(
+    "sends again what it went back to, where the version after it was lost, at version %s",
+    async (version) => {
+      await worlds.restart(version);
+      const { feed } = worlds.current;
+      for (const id of ["a", "b"]) feed.put(id, `${id}, kept`);
+      await worlds.current.run();
+      feed.put("a", "a, lost");
+      await worlds.current.stopOnceSent();
+      worlds.current.server.state.kill();
+      feed.forget("a");
+      feed.put("a", "a, kept");
+      feed.put("c", "c, new");
+      expect(await worlds.current.run()).toMatchObject({ state: "succeeded", counts: { failed: 0 } });
+      expect(worlds.current.held()).toEqual(["a, kept", "b, kept", "c, new"]);
+    },
+  );
+
+  test.each(VERSIONS)("sends it again, too, where it was about to be removed, at version %s", async (version) => {
+    await worlds.restart(version);
+    const { feed } = worlds.current;
+    feed.put("a", "kept");
+    await worlds.current.run();
+    feed.put("a", "lost");
+    const abort = new AbortController();
+    // The process ends before the earlier version is removed.
+    worlds.current.server.intercept = (_, path) => {
+      if (path !== "/documents/delete_document") return null;
+      abort.abort();
+      return "cut";
+    };
+    await worlds.current.run({ signal: abort.signal });
+    expect(worlds.current.held()).toEqual(["kept", "lost"]);
+    feed.forget("a");
+    feed.put("a", "kept");
+    let looks = 0;
+    // It works on other documents, so that the removal has to wait.
+    worlds.current.server.intercept = (_, path) =>
+      path === "/documents/pipeline_status" && looks++ < 3 ? { status: 200, body: { busy: true } } : null;
+    expect(await worlds.current.run()).toMatchObject({ state: "succeeded", counts: { failed: 0 } });
+    expect(worlds.current.held()).toEqual(["kept"]);
+  });
+
+  test("sends what was written anew after it went back, where a version of before was on its way all the time", async () => {
+    const { feed } = worlds.current;
+    for (const id of ["never there", "deleted"]) for (const text of ["one", "lost"]) feed.put(id, `${id}, ${text}`);
+    await worlds.current.stopOnceSent();
+    for (const id of ["never there", "deleted"]) feed.forget(id);
+    feed.delete("deleted");
+    await worlds.current.stopOnceSent();
+    for (const id of ["never there", "deleted"]) feed.put(id, `${id}, kept`);
+    expect(await worlds.current.run()).toMatchObject({ state: "succeeded" });
+    expect(worlds.current.held()).toEqual(["deleted, kept", "never there, kept"]);
+  });
+
   test("sends an edit that came while the server could not process the version before", async () => {
     worlds.current.server.state.failsText = (text) => text.includes("poison");
     worlds.current.feed.put("a", "poison");
