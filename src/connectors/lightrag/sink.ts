@@ -144,10 +144,12 @@ export class LightRagSink implements Sink<Receipt> {
     const isBusy = await this.#client.isBusy(signal);
     const left = names.filter((name) => inventory.named(name).length > 0);
     if (!isBusy) for (const name of names) if (!left.includes(name)) this.#deleting.delete(name);
-    if (left.length === 0) return isBusy ? names.filter((name) => this.#deleting.has(name)) : [];
+    // A server takes documents off its listing before their deletion is over, and is busy until then.
+    const open = names.filter((name) => left.includes(name) || (isBusy && this.#deleting.has(name)));
+    if (left.length === 0) return open;
     const ids = [...new Set(left.flatMap((name) => inventory.named(name).map(({ id }) => id)))];
     if (!isBusy && (await this.#client.deleteDocuments(ids, signal))) for (const name of left) this.#deleting.add(name);
-    return left;
+    return open;
   }
 
   /** Receipts with what the server shows for them: by their inserts, or by one listing where that is cheaper or needed. */

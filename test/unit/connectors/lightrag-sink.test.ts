@@ -110,6 +110,21 @@ describe.each(VERSIONS)("at version %s", (version) => {
     expect(run.server.state.busy).toBe(false);
   });
 
+  test("a removal is not over while the server works on it, though another name is to go by then", async () => {
+    const run = await start(version);
+    await run.fulfil(wishes(2));
+    const signal = new AbortController().signal;
+    const [first, second] = [nameOf("m0"), nameOf("m1")];
+    let left = await run.sink.remove([first], signal);
+    for (let looks = 0; left.length > 0; looks++) {
+      expect(looks).toBeLessThan(40);
+      run.clock.advance(50);
+      left = await run.sink.remove([...new Set([...left, ...(looks < 5 ? [second] : [])])], signal);
+    }
+    const sent = await run.sink.deliver({ name: nameOf("m9"), text: textOf("m9", "x") }, signal);
+    expect(sent).toMatchObject({ outcome: "sent" });
+  });
+
   test("a text that is processed counts as delivered once the server's death cannot lose it", async () => {
     const run = await start(version);
     const signal = new AbortController().signal;
