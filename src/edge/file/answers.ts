@@ -9,7 +9,7 @@ import type { Conflicts } from "./conflicts.ts";
 import type { FileContext, FileNotice } from "./context.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Memories, MemoryRow } from "./memories.ts";
-import type { Outbox, OutboxRow } from "./outbox.ts";
+import { mayBeApplied, type Outbox, type OutboxRow } from "./outbox.ts";
 import { PlainAnswers, type PushTimes } from "./plain-answers.ts";
 import type { RemoteChanges } from "./remote-changes.ts";
 import { ENDED, sideOfWire } from "./side.ts";
@@ -149,7 +149,7 @@ export class Answers {
       this.#remote.adopt(key, row, waiting);
       return;
     }
-    if (head.status === "sent") {
+    if (mayBeApplied(head)) {
       this.#inbox.wait(waiting, nowMs);
       return;
     }

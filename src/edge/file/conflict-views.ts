@@ -9,7 +9,7 @@ import type { LocalWrites } from "./local-writes.ts";
 import type { Memories } from "./memories.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RemoteChanges } from "./remote-changes.ts";
-import { parseSide, type Side, sideOfChange, sideOfRow } from "./side.ts";
+import { parseSide, type Side, sameSides, sideOfChange, sideOfRow } from "./side.ts";
 
 /** A decision. `merge` merges both sides field by field. */
 export type ChoiceOfConflict = "local" | "remote" | "merge";
@@ -96,7 +96,8 @@ export class ConflictViews {
     conflicts.keepLocal(conflict.id, local, localModifiedAt + this.#context.facts.number("clock_offset_ms"));
     conflicts.resolve(conflict.id, resolution, `decided by hand: ${choice}`, nowMs);
     outbox.removeAll(key);
-    if (side === null) {
+    // Of what the hub has already nothing is sent: it would be an edit that nobody made, against what came there since.
+    if (side === null || sameSides(side, sideOfChange(change))) {
       remote.adopt(key, row, change);
       return;
     }

@@ -28,6 +28,12 @@ export interface OutboxRow {
   readonly sent_at: number | null;
 }
 
+/** Whether the hub may have applied the change: it was sent, and no answer says what became of it. */
+export function mayBeApplied({ status, frozen }: Pick<OutboxRow, "status" | "frozen">): boolean {
+  // After `retry` it is pending and still frozen: the hub may not have known, or another copy may have come first.
+  return status === "sent" || (status === "pending" && frozen === 1);
+}
+
 export interface NewChange {
   readonly key: string;
   readonly op: OutboxOp;

@@ -4,7 +4,7 @@ import type { FileContext, FileNotice } from "./context.ts";
 import { type HeldPage, HeldPages } from "./held-pages.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Memories, MemoryRow } from "./memories.ts";
-import type { Outbox, OutboxRow } from "./outbox.ts";
+import { mayBeApplied, type Outbox, type OutboxRow } from "./outbox.ts";
 import type { ChangeOutcome, RemoteChanges } from "./remote-changes.ts";
 import type { Resync } from "./resync.ts";
 import { sameSides, sideOfChange, sideOfRow } from "./side.ts";
@@ -121,7 +121,7 @@ export class Pages {
       return "applied";
     }
     // One waits already where an edit is offered again: whether the hub lost it shows in the answer.
-    if (head.status === "sent" || inbox.isWaiting(change)) {
+    if (mayBeApplied(head) || inbox.isWaiting(change)) {
       inbox.wait(change, nowMs);
       return "waiting";
     }

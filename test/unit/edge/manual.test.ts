@@ -31,6 +31,28 @@ test("a later edit of a held memory is kept where the hub's side is chosen", asy
   expect(readFileSync(`${folder}/edge-2.db.conflicts/${resolved?.file}`, "utf8")).toContain("of b, later");
 });
 
+test("a merge that comes out as the hub's side sends nothing: it would take back what others wrote meanwhile", async () => {
+  const { hub, open, clock } = edgeWorld();
+  const [a, b] = [await open(), await open({ conflictPolicy: "manual" })];
+  await a.put("m1", note("base"));
+  await a.syncNow();
+  await b.syncNow();
+  await b.patch("m1", { content: "of b" });
+  clock.advance(1_000);
+  await a.patch("m1", { content: "of a" });
+  await a.syncNow();
+  await b.syncNow();
+  await a.patch("m1", { content: "of a, later" });
+  await a.syncNow();
+  const [conflict] = await b.conflicts();
+  await b.resolve(conflict?.id ?? "", "merge");
+  expect(await b.get("m1")).toMatchObject({ content: "of a", status: "synced" });
+  await b.syncNow();
+  expect(hub.get("m1")).toMatchObject({ version: 3, memory: { content: "of a, later" } });
+  expect(await b.get("m1")).toMatchObject({ content: "of a, later", status: "synced" });
+  expect(await b.conflicts()).toEqual([]);
+});
+
 test("a hub that went back asks anew for a decision, on what it has now", async () => {
   const { hub, open, b, restore, conflictId } = await heldEdit();
   restore();

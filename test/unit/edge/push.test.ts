@@ -124,6 +124,57 @@ test("a batch that the hub refuses is halved until the change at fault is alone,
   expect(hub.get("r7")?.memory).toMatchObject({ content: "fine" });
 });
 
+test("a change that was applied, and whose outcome the hub did not know, is not written over what was made on it", async () => {
+  const { hub, open, clock } = edgeWorld();
+  let knows = false;
+  const edge = await open({
+    conflictPolicy: "local_wins",
+    hub: (device) => ({
+      ...hub.as(device),
+      push: async (changes, signal) => {
+        const applied = await hub.as(device).push(changes, signal);
+        const unknown = { status: "retry", code: "COMMIT_OUTCOME_UNKNOWN", message: "", afterMs: 50 } as const;
+        return knows ? applied : { ...applied, answers: applied.answers.map(() => unknown) };
+      },
+    }),
+  });
+  await edge.put("m1", note("one"));
+  expect(await edge.pushOnce()).toMatchObject({ retry: 1 });
+  const other = await open();
+  await other.syncNow();
+  await other.patch("m1", { content: "made on one" });
+  await other.syncNow();
+  knows = true;
+  await edge.pullOnce();
+  clock.advance(400_000);
+  await edge.syncNow();
+  expect(hub.get("m1")).toMatchObject({ version: 2, memory: { content: "made on one" } });
+  expect(await edge.get("m1")).toMatchObject({ content: "made on one", status: "synced", version: 2 });
+  expect(await edge.conflicts({ all: true })).toEqual([]);
+});
+
+test("what was pulled while a change had no answer is decided once the change is answered, also if it was given up meanwhile", async () => {
+  const { hub, open, clock } = edgeWorld();
+  const edge = await open({ conflictPolicy: "remote_wins" });
+  await edge.put("m1", note("one"));
+  hub.answerInstead = () => ({ status: "retry", code: "STORE_UNAVAILABLE", message: "not now", afterMs: 50 });
+  await edge.pushOnce();
+  const rest = { memoryType: "note", importance: 0.5, metadata: {}, embedding: null };
+  hub.write("m1", { privacy: "full", content: "theirs", ...rest });
+  await edge.pullOnce();
+  for (let attempt = 2; attempt <= 5; attempt++) {
+    clock.advance(400_000);
+    await edge.pushOnce();
+  }
+  expect(await edge.get("m1")).toMatchObject({ content: "one", status: "failed" });
+  hub.answerInstead = () => null;
+  await edge.retry();
+  await edge.syncNow();
+  expect(await edge.get("m1")).toMatchObject({ content: "theirs", status: "synced" });
+  expect(await edge.queue()).toEqual([]);
+  expect(await edge.conflicts({ all: true })).toMatchObject([{ local: { memory: { content: "one" } } }]);
+});
+
 test("attempts count only when the hub answered, and five end a change as failed", async () => {
   const { clock, hub, open } = edgeWorld();
   const edge = await open();
