@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { pollUntil } from "../../../../src/dev/wait.ts";
+import type { Recorder } from "../recorder.ts";
 
 /**
  * Milliseconds in which a hub that was killed or restored must be clean by itself: its backlog is drained, its stores are
@@ -62,19 +63,20 @@ export class HubJobs {
  * What the ledger tells of its past: a hot memory never has the same content at two versions, since each content is that of one
  * edit; and each restore began an epoch. After a restore the hub's own repair may write a content again that Redis still held.
  */
-export async function ledgerFindings(databaseUrl: string, restores: number): Promise<string[]> {
+export async function ledgerFindings(databaseUrl: string, restores: number, recorder: Recorder): Promise<string[]> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
   try {
-    const twice = await sql<{ memory_id: string; versions: number[] }[]>`
-      select memory_id, array_agg(version::int order by version) as versions from mnemosync.memory_bodies
+    const twice = await sql<{ memory_id: string; content: string; versions: number[] }[]>`
+      select memory_id, min(document ->> 'content') as content, array_agg(version::int order by version) as versions from mnemosync.memory_bodies
       where memory_id like 'hot-%' and checksum is not null
       group by memory_id, checksum having count(*) > 1`;
     const [{ epochs } = { epochs: 0 }] = await sql<{ epochs: number }[]>`
       select count(*)::int as epochs from mnemosync.epochs`;
     return [
-      ...(restores > 0 ? [] : twice).map(
-        ({ memory_id, versions }) => `${memory_id} has one content at versions ${versions.join(" and ")}`,
-      ),
+      ...(restores > 0 ? [] : twice).flatMap(({ memory_id, content, versions }) => [
+        `${memory_id} has one content, ${content}, at versions ${versions.join(" and ")}`,
+        ...recorder.mentions(content),
+      ]),
       ...(epochs === 1 + restores ? [] : [`the hub had ${epochs} epochs and ${restores} restores`]),
     ];
   } finally {

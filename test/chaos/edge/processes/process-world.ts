@@ -5,6 +5,7 @@ import type { KeyEntry } from "../../../../src/http/keys-file.ts";
 import { Random } from "../../../support/random.ts";
 import { TcpProxy } from "../../../support/tcp-proxy.ts";
 import { FAULTS, NO_FAULTS } from "../faults.ts";
+import type { Recorder } from "../recorder.ts";
 import type { EdgeSetting, EdgeUnderTest, OpenSimulationWorld, SimulationWorld } from "../world.ts";
 import type { EdgeProgram } from "./edge-program.ts";
 import { HubProcess } from "./hub-process.ts";
@@ -40,7 +41,7 @@ export function processWorld(stores: LongLivedStores, program: EdgeProgram): Ope
       await hub.start();
       const proxy = await RecordingProxy.start(hub, recorder);
       closers.push(() => proxy.close());
-      return new ProcessWorld({ random, hubStores, keys, hub, proxy, program, close: closeAll });
+      return new ProcessWorld({ random, recorder, hubStores, keys, hub, proxy, program, close: closeAll });
     } catch (error) {
       await closeAll();
       throw error;
@@ -50,6 +51,7 @@ export function processWorld(stores: LongLivedStores, program: EdgeProgram): Ope
 
 interface Parts {
   readonly random: Random;
+  readonly recorder: Recorder;
   readonly hubStores: HubStores;
   readonly keys: Keys;
   readonly hub: HubProcess;
@@ -70,7 +72,7 @@ class ProcessWorld implements SimulationWorld {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { hub, keys, hubStores, random } = parts;
+    const { hub, keys, hubStores, random, recorder } = parts;
     hub.rates = FAULTS;
     this.hub = {
       kills: hub.kills,
@@ -87,7 +89,7 @@ class ProcessWorld implements SimulationWorld {
       keptAside: () => keptAside(hubStores.databaseUrl),
       findings: async () => {
         const found = await this.#jobs.deepFindings();
-        return [...found, ...(await ledgerFindings(hubStores.databaseUrl, this.#restores))];
+        return [...found, ...(await ledgerFindings(hubStores.databaseUrl, this.#restores, recorder))];
       },
     };
   }
