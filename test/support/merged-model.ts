@@ -263,6 +263,7 @@ export const mergedCase = fc.record({
   events: fc
     .array(fc.oneof({ weight: 3, arbitrary: event.map((one) => [one]) }, { weight: 1, arbitrary: story }), {
       maxLength: 30,
+      size: "max",
     })
     .map((parts) => parts.flat()),
   archive: fc.constantFrom(true, true, false),

@@ -99,7 +99,8 @@ export async function checkMergedReads(given: MergedCase): Promise<void> {
     expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => b - a));
     expect(numbers).toEqual(expect.arrayContaining(own));
     for (const { version, document } of versions) {
-      if (own.includes(version) || document === null || world.uncertain.has(memoryId)) continue;
+      const isUncertain = world.uncertain.has(memoryId) || version <= (world.uncertainThrough.get(memoryId) ?? 0);
+      if (own.includes(version) || document === null || isUncertain) continue;
       expect(version, `version ${version} of ${memoryId} was ended for good`).toBeGreaterThan(
         world.truth.get(memoryId)?.goneThrough ?? 0,
       );

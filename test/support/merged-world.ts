@@ -60,6 +60,8 @@ export class MergedWorld {
   readonly #floors = new Map<string, number>();
   /** Memories that the replica kept as expired while it missed that they were written again, ended and forgotten: see docs/replica.md. */
   readonly uncertain = new Set<string>();
+  /** Up to which version the replica has such a memory: once it is written again, its history stays as uncertain. */
+  readonly uncertainThrough = new Map<string, number>();
   #places = 0;
 
   put(memoryId: string, content: Content): void {
@@ -174,9 +176,13 @@ export class MergedWorld {
     const isSame = this.replicaEpoch === this.epoch;
     for (const [memoryId, { version, endedBy }] of this.replica) {
       if (isSame && endedBy !== null && !this.primary.has(memoryId)) {
-        if (this.#floor(memoryId) > version) this.uncertain.add(memoryId);
+        if (this.#floor(memoryId) > version) {
+          this.uncertain.add(memoryId);
+          this.uncertainThrough.set(memoryId, version);
+        }
         continue;
       }
+      this.uncertainThrough.delete(memoryId);
       this.replica.delete(memoryId);
       this.replicaVersions.delete(memoryId);
     }
