@@ -144,7 +144,7 @@ function judge(world: Simulation): void {
 
 test("no sequence of writes, faults and crashes breaks a promise", { timeout: 400_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.integer(), fc.array(command, { minLength: 3, maxLength: 30 }), async (seed, commands) => {
+    fc.asyncProperty(fc.integer(), fc.array(command, { minLength: 3, maxLength: 30, size: "max" }), async (seed, commands) => {
       const world = await play(seed, commands);
       judge(world);
       for (const survivor of world.nodes) expect(await world.run(survivor.check())).toEqual([]);
