@@ -51,7 +51,11 @@ describe("a process that dies", { timeout: 300_000 }, () => {
         id: fc.integer({ min: 0, max: 5 }),
         text: fc.constant(0),
       }),
-      fc.record({ kind: fc.constantFrom("kill", "model", "cut", "run"), id: fc.constant(0), text: fc.constant(0) }),
+      fc.record({
+        kind: fc.constantFrom("kill", "model", "cut", "run", "stop"),
+        id: fc.constant(0),
+        text: fc.constant(0),
+      }),
     );
     await fc.assert(
       fc.asyncProperty(
@@ -60,6 +64,7 @@ describe("a process that dies", { timeout: 300_000 }, () => {
         async (version, happenings) => {
           await worlds.restart(version);
           const queue = [...happenings];
+          let stopping = new AbortController();
           const next = () => {
             const now = queue.shift();
             worlds.current.server.state.modelIsDown = now?.kind === "model";
@@ -71,11 +76,13 @@ describe("a process that dies", { timeout: 300_000 }, () => {
             if (now.kind === "private") worlds.current.feed.put(id, "private", "local_only");
             if (now.kind === "delete") worlds.current.feed.delete(id);
             if (now.kind === "forget") worlds.current.feed.forget(id);
+            if (now.kind === "stop") stopping.abort();
             if (now.kind === "kill") worlds.current.server.state.kill();
           };
           while (queue.length > 0) {
             next();
-            await worlds.current.run({ meanwhile: next });
+            stopping = new AbortController();
+            await worlds.current.run({ meanwhile: next, signal: stopping.signal });
           }
           next();
           await worlds.current.run();

@@ -65,7 +65,7 @@ async function run(
 }
 
 test("memories keep their order and the place stays behind the data, in whatever order batches are committed", async () => {
-  const page = fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 30 });
+  const page = fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 30, size: "max" });
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
