@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FEED_START, type FeedCursor } from "../../src/domain/change-source.ts";
 import type { Ending } from "../../src/domain/ending.ts";
@@ -7,6 +6,7 @@ import { type Condition, type Filter, parseFilter } from "../../src/domain/filte
 import type { Sql } from "../../src/drivers/postgres/postgres-access.ts";
 import { type FeedPageQuery, type FeedReading, readFeedPage } from "../../src/ledger/feed-page-statements.ts";
 import { feedShown } from "../support/feed-shown.ts";
+import fc from "../support/properties.ts";
 import { openWorld } from "../support/world.ts";
 
 /**

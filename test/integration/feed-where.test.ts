@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { passes } from "../../src/domain/filter/evaluate.ts";
 import { parseFilter } from "../../src/domain/filter/filter.ts";
 import type { ChangeEvent, ChangeQuery, Filter } from "../../src/index.ts";
+import fc from "../support/properties.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: a reader with a filter of memories knows, at each moment, exactly the memories that pass. */

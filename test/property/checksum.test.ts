@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checksumOf, embeddingBytes } from "../../src/domain/checksum.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { MemoryValidator } from "../../src/domain/schema.ts";
 import { json, jsonObject, memoryInput, respell, spell, text, vector } from "../support/arbitraries.ts";
 import { randomNumbers } from "../support/memories.ts";
+import fc from "../support/properties.ts";
 
 const validator = new MemoryValidator();
 const checksum = (input: object): string => validator.encode(validator.validate(input)).checksum;

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/conflict/decide.ts";
 import { merge } from "../../src/conflict/merge.ts";
@@ -10,6 +9,7 @@ import type { MemoryDocument, Privacy } from "../../src/domain/memory.ts";
 import type { StoreId } from "../../src/domain/store-id.ts";
 import { compareVectors } from "../../src/domain/version-vector.ts";
 import { jsonObject, spell, text, vector } from "../support/arbitraries.ts";
+import fc from "../support/properties.ts";
 
 /**
  * Goal: laws that hold for every conflict. Method: values out of small pools, so that sides agree, tie and overlap often;

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HashingEmbedder } from "../../src/embed/hashing-embedder.ts";
+import fc from "../support/properties.ts";
 import { norm, one } from "../unit/embed/support.ts";
 
 const NEVER = new AbortController().signal;

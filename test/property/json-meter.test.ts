@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type JsonLimits, JsonMeter } from "../../src/domain/json-meter.ts";
+import fc from "../support/properties.ts";
 
 /** Goal: the meter counts, over raw bytes in any pieces, what a parser would build. Oracle: a walk of the parsed value. */
 

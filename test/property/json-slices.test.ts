@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { JsonMeter } from "../../src/domain/json-meter.ts";
 import { ListCutter, parseInTurns } from "../../src/http/json-slices.ts";
 import { BATCH_LIMITS } from "../../src/http/limits.ts";
+import fc from "../support/properties.ts";
 
 /**
  * Goal: a large body is parsed as `JSON.parse` parses it, in many turns of the event loop. Method: documents with a long list at

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { test } from "vitest";
 import { mergedCase } from "../support/merged-model.ts";
 import { checkMergedReads } from "../support/merged-properties.ts";
+import fc from "../support/properties.ts";
 
 /**
  * Goal: whatever state two sides are in, no merged read shows what the primary deleted, withheld or erased, nothing is missing

@@ -2,11 +2,12 @@
  * Goal: the check without the schema library accepts nothing that the schema refuses, and gives the same fields. Method: any
  * inputs, most of them nearly valid, and both answers compared; ordinary memories must be accepted without the schema.
  */
-import fc from "fast-check";
+
 import { expect, test } from "vitest";
 import { copyJsonMeasured } from "../../src/domain/json.ts";
 import { plainMemory } from "../../src/domain/plain-memory.ts";
 import { MemoryValidator, memorySchema } from "../../src/domain/schema.ts";
+import fc from "../support/properties.ts";
 
 const bounds = { contentBytesMax: 40, metadataBytesMax: 200, memoryIdBytesMax: 12 };
 const schema = memorySchema(bounds);

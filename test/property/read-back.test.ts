@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checksumOf, type Memory, type MemoryInput } from "../../src/index.ts";
 import { memoryInput, spell } from "../support/arbitraries.ts";
+import fc from "../support/properties.ts";
 import { sharedWorld } from "../support/world.ts";
 
 /** Goal: what passes validation reads back equal from every store. Method: real stores, 40 batches of 25 memories. */

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { keyText } from "../../src/domain/keys.ts";
+import fc from "../support/properties.ts";
 import { PUBLISH_DEADLINE_MS, SimulatedNode, Simulation } from "../support/simulation.ts";
 
 /**
@@ -144,11 +144,15 @@ function judge(world: Simulation): void {
 
 test("no sequence of writes, faults and crashes breaks a promise", { timeout: 400_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.integer(), fc.array(command, { minLength: 3, maxLength: 30, size: "max" }), async (seed, commands) => {
-      const world = await play(seed, commands);
-      judge(world);
-      for (const survivor of world.nodes) expect(await world.run(survivor.check())).toEqual([]);
-    }),
+    fc.asyncProperty(
+      fc.integer(),
+      fc.array(command, { minLength: 3, maxLength: 30, size: "max" }),
+      async (seed, commands) => {
+        const world = await play(seed, commands);
+        judge(world);
+        for (const survivor of world.nodes) expect(await world.run(survivor.check())).toEqual([]);
+      },
+    ),
     { numRuns: Number(process.env.MNEMOSYNC_PROTOCOL_RUNS ?? 1_200) },
   );
 });

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import type { JsonValue } from "../../src/domain/json.ts";
 import type { MemoryInput } from "../../src/index.ts";
+import fc from "./properties.ts";
 
 /** Text of every kind that passes validation: any character but NUL, and some that programs stumble over. */
 export const text = (maxLength: number): fc.Arbitrary<string> =>

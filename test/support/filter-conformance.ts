@@ -1,10 +1,10 @@
-import fc from "fast-check";
 import postgres from "postgres";
 import { expect } from "vitest";
 import { passes } from "../../src/domain/filter/evaluate.ts";
 import { parseFilter } from "../../src/domain/filter/filter.ts";
 import { whereCondition } from "../../src/ledger/where.ts";
 import { filter, subject } from "./filters.ts";
+import fc from "./properties.ts";
 import { postgresUrl } from "./services.ts";
 
 const MEMORIES = 40;

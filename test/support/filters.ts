@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import type { FilterSubject } from "../../src/domain/filter/evaluate.ts";
 import type { Filter } from "../../src/domain/filter/filter.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { number, text } from "./arbitraries.ts";
+import fc from "./properties.ts";
 
 /** Few values, so that filters and memories meet; and now and then any. */
 const word = fc.oneof(

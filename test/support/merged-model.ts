@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { ENDINGS } from "../../src/domain/ending.ts";
 import { StoreUnavailableError } from "../../src/domain/errors.ts";
 import type { Memory } from "../../src/domain/memory.ts";
@@ -22,6 +21,7 @@ import { MetricBase } from "../../src/runtime/metric-base.ts";
 import { NEVER } from "../../src/runtime/shared-deadline.ts";
 import { byScore, compare, historyOf, memoryOf, scoreOf, sortOf, WorldPrimary, WorldReplica } from "./merged-sides.ts";
 import { type MergedWorld, NAMESPACE } from "./merged-world.ts";
+import fc from "./properties.ts";
 
 /** Ids in which the order of UTF-8 and that of UTF-16 differ. */
 export const IDS = ["a", "b", "e\u{1f600}", "e\uffee", "f"];

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ApiError, nextStepOf, problemOf } from "../../src/console/api/api-error.ts";
 import { Api } from "../../src/console/api/client.ts";
@@ -18,6 +17,7 @@ import { linkTo, parsePlace } from "../../src/console/state/place.ts";
 import { atLeast } from "../../src/console/text/numbers.ts";
 import { took } from "../../src/console/text/time.ts";
 import { wordDiff } from "../../src/console/text/word-diff.ts";
+import fc from "../support/properties.ts";
 
 /** Goal: what the console computes is right. Its pages are tested in a browser. */
 

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { behind, behindOwn, idOf, nameOf, prefixOf } from "../../../src/adapters/langgraph/item-id.ts";
 import { textsAt } from "../../../src/adapters/langgraph/texts-at.ts";
+import fc from "../../support/properties.ts";
 
 /** Goal: items and the ids of their memories name each other, and what lies under a path is a range of ids. */
 

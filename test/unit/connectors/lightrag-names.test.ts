@@ -1,7 +1,7 @@
-import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { documentName, isDocumentName } from "../../../src/connectors/lightrag/names.ts";
 import { documentText, safeText } from "../../../src/connectors/lightrag/text.ts";
+import fc from "../../support/properties.ts";
 
 const key = fc.record({
   connectorId: fc.string(),

@@ -1,7 +1,7 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { held, LightRagRun, nameOf, processed, textOf, wishes } from "../../support/connectors/lightrag-run.ts";
 import { VERSIONS } from "../../support/connectors/lightrag-state.ts";
+import fc from "../../support/properties.ts";
 
 describe.each(VERSIONS)("at version %s", { timeout: 300_000 }, (version) => {
   test("whatever dies, and however often: each text is delivered once in the end, and what is removed stays away", async () => {

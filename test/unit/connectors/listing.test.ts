@@ -1,10 +1,10 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { finite } from "../../../src/connectors/memory-space/dialect.ts";
 import { type MemorySpaceItem, parseItem } from "../../../src/connectors/memory-space/item.ts";
 import type { ListingFacts } from "../../../src/connectors/memory-space/list-reader.ts";
 import { type ListingEnd, type ListingPlan, listWindow } from "../../../src/connectors/memory-space/listing.ts";
 import type { TimeWindow } from "../../../src/connectors/time-window.ts";
+import fc from "../../support/properties.ts";
 
 const DAY_MS = 86_400_000;
 

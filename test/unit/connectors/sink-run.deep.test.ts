@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { VERSIONS } from "../../support/connectors/lightrag-state.ts";
 import { useSinkWorlds } from "../../support/connectors/sink-world.ts";
+import fc from "../../support/properties.ts";
 
 const worlds = useSinkWorlds();
 

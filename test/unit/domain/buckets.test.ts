@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BucketDigests, BucketSet } from "../../../src/domain/buckets.ts";
+import fc from "../../support/properties.ts";
 
 const uint64 = fc.oneof(
   fc.bigInt(0n, 2n ** 64n - 1n),

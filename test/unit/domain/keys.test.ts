@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bucketOf, compareKeys, keyText, parseKeyText } from "../../../src/domain/keys.ts";
+import fc from "../../support/properties.ts";
 
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\u0000"));
 /** Around the places where UTF-16 and UTF-8 order differ. */

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareVectors, increment, type VersionVector } from "../../../src/domain/version-vector.ts";
+import fc from "../../support/properties.ts";
 
 const vector = fc.dictionary(fc.constantFrom("a", "b", "c", "__proto__"), fc.nat(3), { noNullPrototype: true });
 

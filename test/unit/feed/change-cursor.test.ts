@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ValidationError } from "../../../src/domain/errors.ts";
 import { decodeCursor, encodeCursor } from "../../../src/feed/change-cursor.ts";
 import { parseFilter } from "../../../src/feed/feed-filter.ts";
+import fc from "../../support/properties.ts";
 
 /** Goal: a cursor says its place to the reader that it is for, and nothing else is taken for one. */
 

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import type * as z from "zod";
 import { ValidationError } from "../../../src/domain/errors.ts";
@@ -6,6 +5,7 @@ import { checkedBody } from "../../../src/http/checked-body.ts";
 import { stringifyInTurns } from "../../../src/http/json-answer.ts";
 import { memoryGroup } from "../../../src/http/routes/memories.ts";
 import { hurriedClock, turnsOf } from "../../support/loop-turns.ts";
+import fc from "../../support/properties.ts";
 
 /**
  * Goal: no request holds up the others for long, whatever its size. Method: the turns of the event loop that the work of one

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fingerprintOf } from "../../../src/hub/fingerprint.ts";
 import { type PushChange, pushChangeSchema } from "../../../src/hub/protocol/push.ts";
+import fc from "../../support/properties.ts";
 
 /**
  * Goal: a fingerprint never changes, since a device may repeat a change after the hub was upgraded. Method: it is what it was from the

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { plainChange } from "../../../src/hub/plain-change.ts";
 import { pushChangeSchema } from "../../../src/hub/protocol/push.ts";
+import fc from "../../support/properties.ts";
 
 /** Goal: what is taken without the schema is what the schema takes, as it is. Method: ordinary changes with one part that is anything. */
 

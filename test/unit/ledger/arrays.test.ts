@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { arrayLiteral, keyLiterals } from "../../../src/ledger/arrays.ts";
+import fc from "../../support/properties.ts";
 import { postgresUrl } from "../../support/services.ts";
 
 let sql: postgres.Sql;

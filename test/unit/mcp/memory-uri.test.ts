@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { keyOfUri, uriOf } from "../../../src/mcp/memory-uri.ts";
+import fc from "../../support/properties.ts";
 
 /** Goal: a memory and its URI name each other, whatever stands in the id. */
 

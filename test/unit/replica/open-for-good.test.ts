@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { canonicalJson, type MemoryDocument } from "../../../src/domain/memory.ts";
 import { isOpenForGood } from "../../../src/replica/replica-write.ts";
 import { jsonObject, text } from "../../support/arbitraries.ts";
+import fc from "../../support/properties.ts";
 
 const isOpen = (json: string): boolean => isOpenForGood(Buffer.from(json));
 

@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { FeedCursor } from "../../../src/domain/change-source.ts";
 import type { PlaceMove } from "../../../src/replica/cursor-statements.ts";
 import { Pipeline } from "../../../src/replica/pipeline.ts";
 import type { ReplicaWrite } from "../../../src/replica/replica-write.ts";
+import fc from "../../support/properties.ts";
 
 /**
  * Goal: whatever order the replica answers in, a memory's versions are written in order, and the place is never ahead of the data.

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { backoffCeilingMs, backoffMs } from "../../../src/runtime/backoff.ts";
+import fc from "../../support/properties.ts";
 
 test("the ceiling doubles with each failure, up to its maximum", () => {
   const backoff = { baseMs: 100, maxMs: 1_000 };
