@@ -104,8 +104,8 @@ export function createReplica(context: ReplicaContext): Replica {
   const replication = new Replication({
     replicator,
     hint,
-    letters: new LetterRetries({ ...sides, settings, log }),
-    erasures: new ErasureConfirmer({ ...sides, name, log }),
+    letters: new LetterRetries({ ...sides, proof, settings, log }),
+    erasures: new ErasureConfirmer({ ...sides, proof, name, log }),
     prepare: async (signal) => {
       const { ledger, epoch } = await past.prove(signal);
       const primary = { ledger, epoch, pruned: await feed.pruned(signal) };
@@ -122,7 +122,7 @@ export function createReplica(context: ReplicaContext): Replica {
   const reporter = new Reporter({ ...sides, name, cursors, replication, log });
   const verifier = new Verifier({
     ...sides,
-    repair: (keys, signal) => repairMemories({ ...sides, log }, holder, keys, signal),
+    repair: (keys, signal) => repairMemories({ ...sides, proof, log }, holder, keys, signal),
   });
   const report = (signal: AbortSignal) => reporter.report(signal);
   metrics.readFrom(report, log);

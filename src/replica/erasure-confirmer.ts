@@ -8,12 +8,14 @@ import { readErasedKeys } from "../ledger/scrub-statements.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
 import type { Fence } from "./cursor-statements.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 import { isRefusal } from "./refusals.ts";
 import { resendMemory } from "./resend.ts";
 
 export interface ErasureConfirmerParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
+  readonly proof: Pick<PrimaryProof, "assert">;
   /** Name of the replica. */
   readonly name: string;
   readonly callTimeoutMs: number;
@@ -42,7 +44,10 @@ export class ErasureConfirmer {
     await callSide(this.#parts, this.#parts.primary, signal, (sql) => registerErasureStores(sql, [this.#store]));
   }
 
-  /** One pass, of the process that replicates. @returns whether more may be waiting. @throws what is no refusal. */
+  /**
+   * One pass, of the process that replicates. @returns whether more may be waiting.
+   * @throws {EpochChangedError} The primary was put back, maybe to before a memory was revived. @throws what else is no refusal.
+   */
   async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { primary, log } = this.#parts;
     const open = await callSide(this.#parts, primary, signal, (sql) =>

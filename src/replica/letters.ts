@@ -5,6 +5,7 @@ import type { Comparing, Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { closeHole, listOvertaken, noteOvertaken } from "./hole-statements.ts";
 import { claimDueLetters, failLetter, type Letter, reviveLetters, settleLetter } from "./letter-statements.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 import { isRefusal } from "./refusals.ts";
 import { mendMemory } from "./resend.ts";
 import type { ReplicaSettings } from "./settings.ts";
@@ -12,6 +13,7 @@ import type { ReplicaSettings } from "./settings.ts";
 export interface LetterRetryParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
+  readonly proof: Pick<PrimaryProof, "assert">;
   readonly settings: Pick<ReplicaSettings, "name" | "retriesMax" | "retryIntervalMs">;
   readonly callTimeoutMs: number;
   readonly log: Log;
@@ -29,7 +31,12 @@ export class LetterRetries {
     this.#parts = parts;
   }
 
-  /** One pass, of the process that replicates. @returns whether more letters may be due. @throws what is no refusal. */
+  /**
+   * One pass, of the process that replicates. Letters that it claimed and did not come to are due again after `retryIntervalMs`.
+   * @returns whether more letters may be due.
+   * @throws {EpochChangedError} The primary was put back: the next pass of replication sends everything again, and what is refused
+   * then has all its attempts before it. @throws what else is no refusal.
+   */
   async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { settings } = this.#parts;
     await this.#revive(signal);

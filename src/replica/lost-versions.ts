@@ -5,6 +5,7 @@ import { callSide } from "./call.ts";
 import type { Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import * as lost from "./lost-statements.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 
 /*
  * Finds what a primary that was put back has lost below the current versions of memories. A memory that was made anew begins above its
@@ -18,6 +19,7 @@ export interface LostVersionSides {
 }
 
 export interface LostVersionParts extends LostVersionSides {
+  readonly proof: Pick<PrimaryProof, "assert">;
   readonly log: Log;
 }
 
@@ -30,7 +32,7 @@ const VERSIONS_MAX = 1_000;
  * Moves lost versions of `keys` to `diverged`. What was written so long ago that the primary may have pruned its transaction is
  * not told from what it pruned, and stays.
  * @throws {StoreRefusedError} The replica refuses to move some. What was moved before them stays moved.
- * @throws {FencedError} {StoreUnavailableError}
+ * @throws {FencedError} {StoreUnavailableError} @throws {EpochChangedError} What is lacking may be lost since `fence.epoch` began.
  */
 export async function divertLost(
   parts: LostVersionParts,
@@ -38,8 +40,9 @@ export async function divertLost(
   keys: readonly MemoryKey[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { replica, log } = parts;
+  const { replica, proof, log } = parts;
   for await (const versions of lostVersions(parts, keys, signal)) {
+    await proof.assert(fence.epoch, signal);
     const diverged = await callSide(parts, replica, signal, (sql) => lost.divertVersions(sql, fence, versions));
     if (diverged === null) throw new FencedError();
     if (diverged > 0) log.warn({ diverged, ended: 0 }, "replica.rows_diverged");

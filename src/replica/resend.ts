@@ -9,12 +9,15 @@ import type { Comparing, Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { divertLost } from "./lost-versions.ts";
 import { readMemoryRows } from "./memory-rows.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 import { readPageFacts } from "./primary-statements.ts";
 import { type ReplicaWrite, replicaWrite } from "./replica-write.ts";
 
 export interface ResendParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
+  /** Asked between reading the primary and writing what it said: until it is noticed that the primary was put back, it says less. */
+  readonly proof: Pick<PrimaryProof, "assert">;
   readonly callTimeoutMs: number;
   readonly log: Log;
 }
@@ -24,7 +27,7 @@ export interface ResendParts {
  * passes: nothing else writes the memory meanwhile. Of one that the primary no longer has nothing is sent.
  * @param isRepair see `applyWrites`. @default false
  * @returns the version that the primary had then; null: it has none.
- * @throws {StoreRefusedError} The replica refuses it.
+ * @throws {StoreRefusedError} The replica refuses it. @throws {EpochChangedError} The primary was put back: nothing was written.
  */
 export async function resendMemory(
   parts: ResendParts,
@@ -38,6 +41,7 @@ export async function resendMemory(
     const { later } = await readPageFacts(sql, rows);
     return rows.map((row, index) => replicaWrite(row, later[index]));
   });
+  await parts.proof.assert(fence.epoch, signal);
   if (writes.length === 0) return null;
   const answer = await callSide(parts, parts.replica, signal, (sql) => applyWrites(sql, fence, writes, null, isRepair));
   if (answer === "fenced") throw new FencedError();
@@ -48,7 +52,8 @@ export async function resendMemory(
  * Has a memory be in the replica as it is in the primary: sends it again, as a repair, has its row go back where it is ahead of
  * what was sent, or unknown to the primary, and moves away what the primary lost of it.
  * @param why what becomes of a row that the primary does not know: see `Comparing`.
- * @throws {StoreRefusedError} The replica refuses it.
+ * @throws {StoreRefusedError} The replica refuses it. @throws {EpochChangedError} The primary was put back: nothing that it says since
+ * then was written.
  */
 export async function mendMemory(
   parts: ResendParts,
@@ -65,6 +70,8 @@ export async function mendMemory(
     sent === null ? await callSide(parts, parts.primary, signal, (sql) => readPrimarySide(sql, placed)) : sideOf(sent);
   const wrong = misfits(placed, found);
   if (wrong.length > 0) {
+    // What was sent is proven already.
+    if (sent === null) await parts.proof.assert(fence.epoch, signal);
     const settled = await callSide(parts, parts.replica, signal, (sql) => settleMisfits(sql, fence, wrong, why, true));
     if (settled === null) throw new FencedError();
   }

@@ -173,6 +173,7 @@ test("a letter outlives a process that loses the writing before it has delivered
   for (const pool of [primary, replica]) t.onTestFinished(() => pool.close());
   const { sql } = world.world;
   const settings = { name: "replica", retriesMax: 1, retryIntervalMs: 1_000 };
+  const proof = { assert: async () => undefined };
   const retry = { intervalMs: 0, retriesMax: 1 };
   const [cursor] = await world.replica`select feed_epoch as epoch from mnemosync.replica_cursor`;
   const former = { writer: "former", epoch: cursor?.epoch };
@@ -187,7 +188,7 @@ test("a letter outlives a process that loses the writing before it has delivered
   const kept = await keepLetters(sql, settings.name, [refused(1)], retry);
   expect(await keepHoles(world.replica, former, settings.name, kept)).toBe(true);
   await claimWriting(world.replica, successor.writer);
-  const retries = new LetterRetries({ primary, replica, settings, callTimeoutMs: 10_000, log: silentLog });
+  const retries = new LetterRetries({ primary, replica, proof, settings, callTimeoutMs: 10_000, log: silentLog });
   await expect(retries.runOnce(former, AbortSignal.timeout(90_000))).rejects.toThrow(FencedError);
   expect(await holes()).toHaveLength(1);
   expect(await countLetters(sql, settings.name)).toEqual({ waiting: 1, dead: 0 });
