@@ -170,6 +170,8 @@ export class Replicator {
     const epoch = isFirst ? (await proof.renew(state, signal)).epoch : await proof.prove(state, signal);
     if (epoch !== state.feedEpoch) {
       log.warn({ from: state.feedEpoch, to: epoch }, "replica.epoch_changed");
+      // It may have lost letters with its past, and nothing else would have these memories shown again once they arrive.
+      if (!isFirst) await refusals.recall(signal);
       await this.#beginAnew({ epoch, pruned: await primary.pruned(signal), compares: "epoch", mark: null }, signal);
       return await this.#read(signal);
     }

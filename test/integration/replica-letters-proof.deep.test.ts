@@ -165,3 +165,28 @@ test("an erasure ends no memory that was revived since before it is noticed that
   expect((await world.held("m1")).row).toMatchObject({ endedBy: "erased" });
   expect((await world.held("m1")).bodies.filter(({ content }) => content !== null)).toEqual([]);
 });
+
+test("a memory that was refused is shown again once it arrived, though the primary lost its letter", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { retriesMax: 0 } });
+  await world.put("m0", { content: "kept" });
+  await world.caughtUp();
+  await world.paused();
+  await world.put("m1", { content: "refused, and kept" });
+  const putBack = await rememberPrimary(world);
+  const { replica } = world;
+  await replica.unsafe(
+    "alter table mnemosync.memory_bodies add constraint refuses check (memory_id <> 'm1') not valid",
+  );
+  await world.put("m2", { content: "lost" });
+  await world.sync.replica.resume();
+  const dead = async () => (await world.sync.replica.status()).deadLetters?.dead;
+  await expect.poll(dead, { timeout: 30_000 }).toBe(1);
+  await world.caughtUp();
+  const epoch = await epochOf(world);
+  await replica.unsafe("alter table mnemosync.memory_bodies drop constraint refuses");
+  await putBack("delete from mnemosync.replica_dead_letters");
+  await world.sync.replica.resume(); // As it was then, it is paused.
+  await agrees(world, epoch);
+  const holes = () => replica`select memory_id from mnemosync.replica_dead_letters`;
+  await expect.poll(async () => (await holes()).length, { timeout: 30_000 }).toBe(0);
+});
