@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { rememberLedger } from "../../support/ledger-past.ts";
 import { openReplicaWorld, type ReplicaWorld } from "../../support/replica-world.ts";
+import { postgresUrl } from "../../support/services.ts";
+import { TcpProxy } from "../../support/tcp-proxy.ts";
 import { installAudit, readTakenBack } from "./audit.ts";
 import { takenBackFindings } from "./comparison.ts";
+import { LookConnection } from "./look-connection.ts";
 import { passedFindings, readLacking, readPassed, readPlace } from "./passed.ts";
 import { readWithheld } from "./watch.ts";
 
@@ -145,4 +148,16 @@ test("content below a version that withholds it is noticed", async (t) => {
   ]);
   await replica`update mnemosync.replica_cursor set epoch = null`;
   expect(await readWithheld(replica)).toEqual([]);
+});
+
+test("what a look asks over a connection that says nothing any more is asked again over another one", async (t) => {
+  const proxy = await TcpProxy.start(Number(new URL(postgresUrl()).port));
+  t.onTestFinished(() => proxy.close());
+  const connection = new LookConnection(proxy.through(postgresUrl()), 3_000);
+  t.onTestFinished(() => connection.close());
+  const ask = () => connection.ask(async (sql) => (await sql<{ two: number }[]>`select 1 + 1 as two`)[0]?.two);
+  expect(await ask()).toBe(2);
+  proxy.forgetOpen();
+  expect(await ask()).toBe(2);
+  expect(connection.repeated).toBe(1);
 });

@@ -1,5 +1,6 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { pause } from "../../../src/dev/wait.ts";
+import { LookConnection } from "./look-connection.ts";
 import { isAway } from "./twins.ts";
 
 /** Milliseconds between two looks. */
@@ -39,8 +40,8 @@ export interface Lacking extends PassedVersion {
 export class Passed {
   /** Versions of the primary that were looked for. */
   versions = 0;
-  readonly #primary: postgres.Sql;
-  readonly #replica: postgres.Sql;
+  readonly #primary: LookConnection;
+  readonly #replica: LookConnection;
   readonly #complain: (text: string) => void;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
@@ -54,10 +55,15 @@ export class Passed {
   #refused: readonly string[] = [];
 
   constructor(parts: { primaryUrl: string; replicaUrl: string; complain: (text: string) => void }) {
-    this.#primary = connectionTo(parts.primaryUrl);
-    this.#replica = connectionTo(parts.replicaUrl);
+    this.#primary = new LookConnection(parts.primaryUrl);
+    this.#replica = new LookConnection(parts.replicaUrl);
     this.#complain = parts.complain;
     this.#running = this.#run();
+  }
+
+  /** Questions that were asked again, since they had no answer. */
+  get repeated(): number {
+    return this.#primary.repeated + this.#replica.repeated;
   }
 
   /** One of both is put back: what was looked for proves nothing, nor does a look that is under way. */
@@ -103,33 +109,26 @@ export class Passed {
         await pause(LOOK_MS);
       }
     } finally {
-      await Promise.all([this.#primary.end({ timeout: 1 }), this.#replica.end({ timeout: 1 })]);
+      await Promise.all([this.#primary.close(), this.#replica.close()]);
     }
   }
 
   async #lookOnce(): Promise<void> {
     const pasts = this.#pasts;
-    const place = await readPlace(this.#replica);
+    const place = await this.#replica.ask(readPlace);
     if (place === null) return;
     const isOn = this.#upTo !== null && isBehind(this.#upTo, place);
     // The primary later than the replica's place, and what the replica has last: none of them lacks what it only gets meanwhile.
-    const passed = await readPassed(this.#primary, place, isOn ? this.#upTo : null, isOn ? this.#refused : []);
+    const [upTo, refused] = isOn ? [this.#upTo, this.#refused] : [null, []];
+    const passed = await this.#primary.ask((sql) => readPassed(sql, place, upTo, refused));
     if (passed === null) return;
-    const lacking = await readLacking(this.#replica, place, passed);
+    const lacking = await this.#replica.ask((sql) => readLacking(sql, place, passed));
     if (lacking === null || pasts !== this.#pasts) return;
     this.versions += passed.length;
     this.#upTo = place;
     this.#refused = [...new Set(lacking.filter(({ is_refused }) => is_refused).map(({ memory_id }) => memory_id))];
     for (const finding of passedFindings(lacking)) this.#complain(finding);
   }
-}
-
-function connectionTo(url: string): postgres.Sql {
-  return postgres(url, {
-    ...{ max: 1, connect_timeout: 2, idle_timeout: 2, onnotice: () => undefined },
-    // A connection that ends while the driver asks for types by itself would end this process.
-    fetch_types: false,
-  });
 }
 
 /** What the replica lacks, though its place is behind it, and does not say itself that it lacks. */

@@ -38,6 +38,8 @@ export interface ReplicaChaosResult {
   readonly failures: { readonly writes: Tally; readonly reads: Tally };
   /** Looks into the replica. */
   readonly looks: number;
+  /** Questions of looks that were asked again, since they had no answer. */
+  readonly repeated: number;
   /** Versions of the primary that were looked for in the replica, once its place was behind them. */
   readonly passed: number;
   /** Versions that the primary lost and the replica had; those of them that are kept, and that were withheld since. */
@@ -115,6 +117,7 @@ export async function runReplicaChaos(options: ReplicaChaosOptions): Promise<Rep
       ...{
         noticedMs: measured.noticedMs,
         looks: watch.looks,
+        repeated: watch.repeated + passed.repeated,
         passed: passed.versions,
         kept: isRight ? null : twins.folder,
       },
@@ -156,7 +159,8 @@ function shuffled<T>(items: T[], random: Random): T[] {
 export function describe(result: ReplicaChaosResult, seed: number): string[] {
   const { writes, reads, failures, lost, faults, compared, violations } = result;
   return [
-    `seed ${seed}: ${writes.total} writes and ${reads.total} reads answered, ${result.looks} looks into the replica, ` +
+    `seed ${seed}: ${writes.total} writes and ${reads.total} reads answered, ${result.looks} looks into the replica ` +
+      `(${result.repeated} asked again), ` +
       `${result.passed} versions looked for behind its place, ${faults.total} faults, ${violations.length} violations`,
     `  caught up ${result.convergedMs} ms after the faults; compared ${compared?.memories} memories, ${compared?.bodies} versions, ` +
       `${compared?.archived} of the archive; ` +

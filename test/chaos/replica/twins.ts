@@ -9,6 +9,7 @@ import { type ConnectOptions, MemorySynchronizer, type MnemosyncError } from "..
 import { childProgram } from "../../support/child-program.ts";
 import { SmallDisk } from "../../support/small-disk.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
+import { ended, isLate, within } from "./look-connection.ts";
 import { twinOptions } from "./settings.ts";
 import { TwinNode } from "./twin-node.ts";
 
@@ -162,11 +163,12 @@ export function isAway(error: unknown): boolean {
 export async function tryInside<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<{ value: T } | null> {
   const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined, fetch_types: false });
   try {
-    return { value: await work(sql) };
+    return { value: await within(ANSWER_MS, work(sql)) };
   } catch (error) {
-    if (isAway(error)) return null;
+    // The driver may never tell that an answer is lost.
+    if (isAway(error) || isLate(error)) return null;
     throw error;
   } finally {
-    await sql.end({ timeout: 1 });
+    await ended(sql);
   }
 }

@@ -1,7 +1,8 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { pause } from "../../../src/dev/wait.ts";
 import { readTakenBack } from "./audit.ts";
 import { goneBack, takenBackFindings } from "./comparison.ts";
+import { LookConnection } from "./look-connection.ts";
 import { isAway } from "./twins.ts";
 import { SECRET } from "./writers.ts";
 
@@ -22,7 +23,7 @@ interface Look {
  */
 export class Watch {
   looks = 0;
-  readonly #url: string;
+  readonly #replica: LookConnection;
   readonly #complain: (text: string) => void;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
@@ -30,9 +31,14 @@ export class Watch {
   #pasts = 0;
 
   constructor(url: string, complain: (text: string) => void) {
-    this.#url = url;
+    this.#replica = new LookConnection(url);
     this.#complain = complain;
     this.#running = this.#run();
+  }
+
+  /** Questions that were asked again, since they had no answer. */
+  get repeated(): number {
+    return this.#replica.repeated;
   }
 
   /** The replica is put back from now on: what was seen before proves nothing, nor does a look that is under way. */
@@ -47,32 +53,27 @@ export class Watch {
   }
 
   async #run(): Promise<void> {
-    const sql = postgres(this.#url, {
-      ...{ max: 1, connect_timeout: 2, idle_timeout: 2, onnotice: () => undefined },
-      // A connection that ends while the driver asks for types by itself would end this process.
-      fetch_types: false,
-    });
     try {
       while (!this.#stopping.signal.aborted) {
         const pasts = this.#pasts;
-        const look = await this.#unlessAway(() => lookInto(sql));
+        const look = await this.#unlessAway(lookInto);
         if (look !== null && pasts === this.#pasts) this.#compare(look);
-        await this.#unlessAway(() => this.#audit(sql));
+        await this.#unlessAway((sql) => this.#audit(sql));
         if (look !== null && this.looks % CONTENTS_EVERY === 0) {
-          await this.#unlessAway(() => this.#contents(sql));
-          await this.#unlessAway(() => this.#withheld(sql));
+          await this.#unlessAway((sql) => this.#contents(sql));
+          await this.#unlessAway((sql) => this.#withheld(sql));
         }
         await pause(LOOK_MS);
       }
     } finally {
-      await sql.end({ timeout: 1 });
+      await this.#replica.close();
     }
   }
 
   /** Null: the replica is away; or it refused, and that was told. */
-  async #unlessAway<T>(look: () => Promise<T>): Promise<T | null> {
+  async #unlessAway<T>(look: (sql: postgres.Sql) => Promise<T>): Promise<T | null> {
     try {
-      return await look();
+      return await this.#replica.ask(look);
     } catch (error) {
       if (!isAway(error)) this.#complain(`replica: a look into it failed: ${(error as Error).message}`);
       return null;
