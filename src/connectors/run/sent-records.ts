@@ -1,6 +1,6 @@
 import type { MemoryKey } from "../../domain/keys.ts";
 import type { SentRecord } from "../state/sink-state.ts";
-import type { Settlement } from "./sink.ts";
+import type { Delivery, Settlement } from "./sink.ts";
 
 /** Steps of a record: each gives the next one, and does nothing else. */
 
@@ -31,21 +31,36 @@ export function endedRecord(before: SentRecord | null, told: Told, runId: string
   return before?.state === "sent" ? seen : gone(seen);
 }
 
-/** A text was sent. It was read after all that the feed has told: nothing newer is wanted by now. */
-export function sentRecord(
-  record: SentRecord,
-  sent: { readonly version: number; readonly hash: string; readonly name: string; readonly receipt: unknown },
-): SentRecord {
-  const earlier = withNames(record.old, record.name).filter((name) => name !== sent.name);
-  return { ...record, ...sent, wanted: sent.version, state: "sent", old: earlier, reason: null };
+/** A text as it was given to the service. */
+interface Given {
+  readonly version: number;
+  readonly hash: string;
+  readonly name: string;
+  /** Those that this text of the version may have: see `namesOf`. */
+  readonly names: readonly string[];
 }
 
-/**
- * The service has a text under the name that the record knows nothing of: of a process that was lost after it had sent it, or of a past
- * that the ledger lost, with another text. It is removed first.
- */
-export function takenRecord(record: SentRecord, name: string): SentRecord {
-  return { ...record, doomed: withNames(record.doomed, name) };
+/** What the service did with a text. @returns null: it takes none now. */
+export function givenRecord(record: SentRecord, given: Given, delivery: Delivery<unknown>): SentRecord | null {
+  switch (delivery.outcome) {
+    case "sent":
+      return sentRecord(record, given, delivery.receipt);
+    case "later":
+      return null;
+    case "taken":
+      // Of a process that was lost after it had sent it, or of a past that the ledger lost, with another text.
+      return { ...record, doomed: withNames(record.doomed, given.name) };
+    case "same": {
+      const same = record.old.filter((earlier) => given.names.includes(earlier));
+      return same.length > 0 ? sentWithout(record, same) : record;
+    }
+  }
+}
+
+/** It was read after all that the feed has told: nothing newer is wanted by now. */
+function sentRecord(record: SentRecord, { version, hash, name }: Given, receipt: unknown): SentRecord {
+  const old = withNames(record.old, record.name).filter((earlier) => earlier !== name);
+  return { ...record, version, wanted: version, hash, name, receipt, state: "sent", old, reason: null };
 }
 
 /** What the service says of a text that is on its way. */
@@ -84,7 +99,7 @@ export function refusedRecord(record: SentRecord, version: number, reason: strin
 }
 
 /** The service has the text under earlier names of the record: what has them is removed, and the text is sent then. */
-export function sentWithout(record: SentRecord, names: readonly string[]): SentRecord {
+function sentWithout(record: SentRecord, names: readonly string[]): SentRecord {
   const old = record.old.filter((name) => !names.includes(name));
   return { ...record, state: "queued", old, doomed: withNames(record.doomed, ...names), reason: null };
 }

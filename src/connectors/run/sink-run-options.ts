@@ -1,4 +1,24 @@
 import type { Filter } from "../../domain/filter/filter.ts";
+import type { SinkState } from "../state/sink-state.ts";
+import type { RunCounts, RunRecord } from "../state/state.ts";
+import type { MemoryFeed } from "./memory-feed.ts";
+import type { Sink } from "./sink.ts";
+import type { Transform } from "./transform.ts";
+
+export interface SinkRunParts {
+  readonly feed: MemoryFeed;
+  readonly sink: Sink<unknown>;
+  readonly state: SinkState;
+  readonly transform: Transform;
+  /** Told after each round. */
+  readonly onProgress?: (counts: RunCounts) => void;
+  /** A run to go on with, whose process was lost. @default a new one */
+  readonly begun?: RunRecord | undefined;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** @default a timer */
+  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
 
 export interface SinkRunOptions {
   /** @default all */

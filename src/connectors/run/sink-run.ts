@@ -3,40 +3,14 @@ import { backoffCeilingMs } from "../../runtime/backoff.ts";
 import { pause as timer } from "../../runtime/deadline.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 import { ServiceError } from "../service/service-error.ts";
-import type { SentRecord, SinkState } from "../state/sink-state.ts";
+import type { SentRecord } from "../state/sink-state.ts";
 import type { RunCounts, RunRecord } from "../state/state.ts";
 import { assertOption } from "./assert-option.ts";
 import { freeName, namesOf } from "./free-name.ts";
-import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
-import {
-  changedRecord,
-  endedRecord,
-  queuedAgain,
-  refusedRecord,
-  sentRecord,
-  sentWithout,
-  settledRecord,
-  takenRecord,
-} from "./sent-records.ts";
-import type { Sink } from "./sink.ts";
-import type { SinkRunOptions } from "./sink-run-options.ts";
-import { hashOfText, type Transform } from "./transform.ts";
-
-export interface SinkRunParts {
-  readonly feed: MemoryFeed;
-  readonly sink: Sink<unknown>;
-  readonly state: SinkState;
-  readonly transform: Transform;
-  /** Told after each round. */
-  readonly onProgress?: (counts: RunCounts) => void;
-  /** A run to go on with, whose process was lost. @default a new one */
-  readonly begun?: RunRecord | undefined;
-  /** Milliseconds since 1970. @default Date.now */
-  readonly now?: () => number;
-  /** @default a timer */
-  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-}
+import { changedRecord, endedRecord, givenRecord, queuedAgain, refusedRecord, settledRecord } from "./sent-records.ts";
+import type { SinkRunOptions, SinkRunParts } from "./sink-run-options.ts";
+import { hashOfText } from "./transform.ts";
 
 const PAGE_SIZE = 100;
 /** Pauses while nothing moves: the service works. */
@@ -255,18 +229,7 @@ class SinkRun {
       const text = sink.textOf(key, body);
       if (text === null) return endedRecord(record, key, this.#seenIn);
       const delivery = await sink.deliver({ name, text }, this.#signal);
-      switch (delivery.outcome) {
-        case "sent":
-          return sentRecord(record, { version: memory.version, hash, name, receipt: delivery.receipt });
-        case "later":
-          return null;
-        case "taken":
-          return takenRecord(record, name);
-        case "same": {
-          const same = record.old.filter((earlier) => names.includes(earlier));
-          return same.length > 0 ? sentWithout(record, same) : record;
-        }
-      }
+      return givenRecord(record, { version: memory.version, hash, name, names }, delivery);
     } catch (error) {
       if (!(error instanceof ServiceError) || error.failure !== "permanent") throw error;
       this.#count({ failed: 1 });
