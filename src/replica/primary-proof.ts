@@ -46,9 +46,14 @@ export class PrimaryProof {
     return await this.#prove(kept === null ? [] : [witnessOf(kept)], signal);
   }
 
-  /** As `prove`, for work on one epoch. @throws {EpochChangedError} The primary is in another one. @throws {StoreUnavailableError} */
-  async assert(epoch: string, signal: AbortSignal): Promise<void> {
-    assertSame(epoch, await this.prove(null, signal));
+  /**
+   * As `prove`, for work on one epoch.
+   * @param kept for a process that may not have read the primary itself. @default null: what this one has read is asked for
+   * @throws {EpochChangedError} The primary is in another one. @throws {StoreUnavailableError}
+   */
+  async assert(epoch: string, signal: AbortSignal, kept: KeptProof | null = null): Promise<void> {
+    const found = await this.prove(kept, signal);
+    if (found !== epoch) throw new EpochChangedError(epoch, found);
   }
 
   /**
@@ -95,8 +100,4 @@ function witnessOf({ feedEpoch, cursor, mark, seen }: KeptProof): SeenHistory {
     marks: mark === null ? [] : [mark],
     ...(seen !== null && { transaction: seen }),
   };
-}
-
-function assertSame(expected: string, found: string): void {
-  if (expected !== found) throw new EpochChangedError(expected, found);
 }

@@ -5,13 +5,8 @@ import { callSide } from "./call.ts";
 import { claimWriting, type Fence, readReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { ReplicaNotNowError } from "./not-now-error.ts";
-import type { PrimaryProof } from "./primary-proof.ts";
 import { isRefusal } from "./refusals.ts";
 import { mendMemory, type ResendParts } from "./resend.ts";
-
-export interface RepairParts extends ResendParts {
-  readonly proof: Pick<PrimaryProof, "prove" | "assert">;
-}
 
 /** The writing, taken over. */
 interface Claim {
@@ -27,7 +22,7 @@ interface Claim {
  * since then was written.
  */
 export async function repairMemories(
-  parts: RepairParts,
+  parts: ResendParts,
   holder: string,
   keys: readonly MemoryKey[],
   signal: AbortSignal,
@@ -43,7 +38,7 @@ export async function repairMemories(
 }
 
 async function repairEach(
-  parts: RepairParts,
+  parts: ResendParts,
   holder: string,
   keys: readonly MemoryKey[],
   signal: AbortSignal,
@@ -66,16 +61,13 @@ async function repairEach(
 /** Attempts at a memory while replication takes the writing back. */
 const ATTEMPTS_MAX = 10;
 
-async function claim(parts: RepairParts, holder: string, signal: AbortSignal): Promise<Claim> {
+async function claim(parts: ResendParts, holder: string, signal: AbortSignal): Promise<Claim> {
   const writer = `${holder}/${newUlid()}`;
   const state = await callSide(parts, parts.replica, signal, async (sql) => {
     await claimWriting(sql, writer);
     return await readReplicaCursor(sql);
   });
   if (state === null) throw new ReplicaNotNowError("it has no place yet: replication has not begun");
-  const assert = async (epoch: string, deadline: AbortSignal): Promise<void> => {
-    const found = await parts.proof.prove(state, deadline);
-    if (found !== epoch) throw new EpochChangedError(epoch, found);
-  };
-  return { fence: { writer, epoch: state.feedEpoch }, parts: { ...parts, proof: { assert } } };
+  const proof: ResendParts["proof"] = { assert: (epoch, deadline) => parts.proof.assert(epoch, deadline, state) };
+  return { fence: { writer, epoch: state.feedEpoch }, parts: { ...parts, proof } };
 }

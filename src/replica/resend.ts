@@ -70,7 +70,7 @@ export async function mendMemory(
     sent === null ? await callSide(parts, parts.primary, signal, (sql) => readPrimarySide(sql, placed)) : sideOf(sent);
   const wrong = misfits(placed, found);
   if (wrong.length > 0) {
-    // What was sent is proven already.
+    // For what it sent, `resendMemory` has proven the primary.
     if (sent === null) await parts.proof.assert(fence.epoch, signal);
     const settled = await callSide(parts, parts.replica, signal, (sql) => settleMisfits(sql, fence, wrong, why, true));
     if (settled === null) throw new FencedError();

@@ -76,7 +76,7 @@ export class Reads {
     return memory as Memory<never> | null;
   }
 
-  /** As `get`, from the primary's ledger alone: never older than the last commit before this call. */
+  /** As `get`, from the primary's ledger alone: never older than the last commit before this call, and nothing that an archive keeps. */
   async getCommitted(memoryId: string, options: CallOptions & KeyOptions): Promise<Memory<never> | null> {
     const { scope, validator, reader } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);

@@ -3,18 +3,17 @@ import { connectWithHooks } from "../../src/synchronizer/with-hooks.ts";
 import { CONNECTOR_KEY } from "../support/connectors/hosted-world.ts";
 import { LightRagServer } from "../support/connectors/lightrag-server.ts";
 import { feedShown } from "../support/feed-shown.ts";
+import { behind } from "../support/lagging-cache.ts";
 import { sharedWorld } from "../support/world.ts";
 
 const shared = sharedWorld({ faiss: false, settings: { repairKinds: [] } });
 
 test("a delivery sends what the ledger has, where the cache still has the version before", async () => {
-  const { sync, redis, connectOptions } = shared.current;
-  const key = shared.current.redisKey("m");
-  await sync.syncMemory("m", { content: "the version before", memoryType: "semantic" });
-  const before = await redis.dumpBuffer(key);
-  await sync.syncMemory("m", { content: "what the ledger has", memoryType: "semantic" });
+  const { sync, connectOptions } = shared.current;
+  const put = (content: string) => sync.syncMemory("m", { content, memoryType: "semantic" });
+  await put("the version before");
+  await behind(shared.current, "m", () => put("what the ledger has"));
   await feedShown(shared.current);
-  await redis.restore(key, 0, before as Buffer, "REPLACE");
   const rag = await LightRagServer.start({ version: "1.5.6" });
   const other = await connectWithHooks({ ...connectOptions, connectors: { secretKey: CONNECTOR_KEY } });
   try {

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { MnemosyncRecordManager } from "../../src/adapters/langchain/index.ts";
 import { underPreconditions } from "../../src/http/preconditions.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
-import { openWorld, type World } from "../support/world.ts";
+import { behind } from "../support/lagging-cache.ts";
+import { openWorld } from "../support/world.ts";
 
 /**
  * Goal: what is decided goes by the ledger, where Redis is behind it. Method: another node commits, and Redis is given the
@@ -14,14 +15,6 @@ async function openLagging(t: Parameters<typeof openWorld>[0]) {
   const other = await MemorySynchronizer.connect({ ...world.connectOptions, nodeId: "other" });
   t.onTestFinished(() => other.close());
   return { world, other };
-}
-
-async function behind(world: World, memoryId: string, work: () => Promise<unknown>, namespace?: string): Promise<void> {
-  const key = world.redisKey(memoryId, namespace);
-  const before = await world.redis.hgetallBuffer(key);
-  await work();
-  await world.redis.del(key);
-  await world.redis.hset(key, before);
 }
 
 test("a caller may pass the cache by", async (t) => {

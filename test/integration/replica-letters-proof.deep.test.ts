@@ -33,7 +33,7 @@ async function noteChanges({ replica }: ReplicaWorld): Promise<void> {
       for each row execute function public.note_change()`);
 }
 
-/** What became of rows in this epoch, and in others. */
+/** Changes of rows that were noted in `epoch`, and those of later epochs. */
 async function changesOf({ replica }: ReplicaWorld, epoch: string) {
   const rows = await replica<{ line: string; epoch: string }[]>`select line, epoch from public.changes order by id`;
   const lines = (isOf: boolean) => rows.filter((row) => (row.epoch === epoch) === isOf).map(({ line }) => line);

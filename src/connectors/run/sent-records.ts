@@ -40,7 +40,7 @@ interface Given {
   readonly names: readonly string[];
 }
 
-/** What the service did with a text. @returns null: it takes none now. */
+/** The record after its text was given to the service. @returns null: the service takes no texts now. */
 export function givenRecord(record: SentRecord, given: Given, delivery: Delivery<unknown>): SentRecord | null {
   switch (delivery.outcome) {
     case "sent":

@@ -91,7 +91,7 @@ export class Pulls {
     page.catch(() => undefined); // It is awaited when its turn comes.
     const drop = async (): Promise<void> => {
       abort.abort(new AbortedError("a page that was asked for in advance")); // No failure of the hub's.
-      await page.catch(() => undefined);
+      await page.catch(() => undefined); // It fails by this abort, or has failed before: nobody reads it.
     };
     return { cursor, page, drop };
   }
