@@ -1,4 +1,4 @@
-import { MnemosyncError, shortened } from "../../domain/errors.ts";
+import { MnemosyncError, NotFoundError, shortened } from "../../domain/errors.ts";
 import { backoffCeilingMs } from "../../runtime/backoff.ts";
 import { pause as timer } from "../../runtime/deadline.ts";
 import { newUlid } from "../../runtime/ulid.ts";
@@ -15,6 +15,8 @@ import { hashOfText } from "./transform.ts";
 const PAGE_SIZE = 100;
 /** Pauses while nothing moves: the service works. */
 const IDLE = { baseMs: 250, maxMs: 5_000 };
+/** Rounds in which nothing moves, two minutes in all, after which a version that the ledger lacks is waited for no longer. */
+const LACKING_ROUNDS_MAX = 30;
 /** Pauses after failures that pass. */
 const FAILED = { baseMs: 1_000, maxMs: 60_000 };
 
@@ -61,6 +63,8 @@ class SinkRun {
   #reading: string | null;
   /** Behind: the ledger went back, or a copy of it lags: it has an older version than this feed told of. It is read on at once. */
   #unread: "some" | "behind" | "none" = "some";
+  /** A memory whose version the feed told of and the ledger lacks, in the last round that delivered. */
+  #lacking: SentRecord | null = null;
 
   constructor(
     parts: SinkRunParts,
@@ -95,6 +99,7 @@ class SinkRun {
           failures = 0;
           if (moved === "done") break;
           idle = moved === "moved" ? 0 : idle + 1;
+          if (idle > LACKING_ROUNDS_MAX) await this.#refuseLacking();
           if (idle > 0) await pause(backoffCeilingMs(idle, IDLE), this.#signal);
         } catch (error) {
           if (!(error instanceof ServiceError) || !error.retryable || ++failures >= failuresMax) throw error;
@@ -136,6 +141,16 @@ class SinkRun {
     if (this.#unread !== "none") return true;
     const open = [await state.inState("queued", 1), await state.inState("sent", 1), await state.withDoomed(1)];
     return open.some(({ length }) => length > 0);
+  }
+
+  /** @throws {NotFoundError} Nothing is left to wait for but a version that the ledger lacks. */
+  async #refuseLacking(): Promise<void> {
+    if (this.#lacking === null) return;
+    const { state } = this.#parts;
+    if ((await state.inState("sent", 1)).length + (await state.withDoomed(1)).length > 0) return;
+    const { namespace, memoryId, wanted, version } = this.#lacking;
+    const told = `the feed told of version ${wanted} of memory ${namespace}/${memoryId}, and the ledger has version ${version}`;
+    throw new NotFoundError(`${told}: it was not sent; run again, from the start of the feed where this stays so`);
   }
 
   /** @returns whether a page was read that told of something. */
@@ -196,6 +211,7 @@ class SinkRun {
     const { inFlightMax = 100 } = this.#options;
     const sent = await state.inState("sent", inFlightMax);
     let moved = 0;
+    this.#lacking = null;
     for (const record of await state.inState("queued", inFlightMax - sent.length)) {
       this.#signal.throwIfAborted();
       const next = await this.#delivered(record);
@@ -213,6 +229,7 @@ class SinkRun {
     if (memory === null || memory.privacy !== "full") return endedRecord(record, record, this.#seenIn);
     if (memory.version < record.wanted) {
       this.#unread = "behind";
+      this.#lacking ??= { ...record, version: memory.version };
       return record;
     }
     const key = { ...record, version: memory.version };

@@ -103,6 +103,43 @@ describe("a run to LightRAG", () => {
     expect(worlds.current.held()).toEqual(["three"]);
   });
 
+  test("ends with an error where the ledger lacks what the feed told, once all else is sent", async () => {
+    const { feed } = worlds.current;
+    feed.put("lacking", "one");
+    const before = feed.memories.get("lacking");
+    if (before === undefined) throw new Error("it was not put");
+    feed.put("lacking", "two");
+    feed.put("there", "there");
+    feed.memories.set("lacking", before);
+    expect(await worlds.current.run()).toMatchObject({
+      state: "failed",
+      counts: { created: 1 },
+      error: {
+        code: "NOT_FOUND",
+        message: expect.stringContaining("version 2 of memory default/lacking, and the ledger has version 1"),
+      },
+    });
+    expect(worlds.current.held()).toEqual(["there"]);
+    feed.memories.set("lacking", { ...before, version: 2, content: "two" });
+    expect(await worlds.current.run()).toMatchObject({ state: "succeeded", counts: { created: 1 } });
+    expect(worlds.current.held()).toEqual(["there", "two"]);
+  });
+
+  test("waits for a version that the ledger shows a minute later", async () => {
+    const { feed, clock } = worlds.current;
+    feed.put("late", "one");
+    const before = feed.memories.get("late");
+    if (before === undefined) throw new Error("it was not put");
+    feed.put("late", "two");
+    feed.memories.set("late", before);
+    const shownAt = clock.now() + 60_000;
+    const meanwhile = () => {
+      if (clock.now() >= shownAt) feed.memories.set("late", { ...before, version: 2, content: "two" });
+    };
+    expect(await worlds.current.run({ meanwhile })).toMatchObject({ state: "succeeded", counts: { created: 1 } });
+    expect(worlds.current.held()).toEqual(["two"]);
+  });
+
   test("removes what the ledger lost when it went back", async () => {
     for (const id of ["a", "b", "c"]) worlds.current.feed.put(id, id);
     await worlds.current.run();
