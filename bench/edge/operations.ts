@@ -35,6 +35,8 @@ export interface EdgeOperations extends ReplicatorOperations {
   write: { request: { readonly from: number; readonly count: number }; answer: readonly number[] };
   /** The same number of transactions with one insert each, by the driver alone. */
   bare: { request: { readonly directory: string; readonly count: number }; answer: readonly number[] };
+  /** The same in a thread of its own, with a message each way. */
+  bareInThread: EdgeOperations["bare"];
   /** Writes so many and syncs. Milliseconds of the sync, the pull behind it included. */
   batch: { request: { readonly from: number; readonly count: number }; answer: number };
   /** Drains what waits in the background, and watches this process's event loop. */
