@@ -32,7 +32,7 @@ export async function examineEdge(
   settings: EdgeSettings,
   now: () => number,
 ): Promise<DoctorReport> {
-  const hub = await hubChecks(sync, now);
+  const hub = await hubChecks(sync, settings.namespaces, now);
   const isOnline = hub.some(({ name, state }) => name === "hub" && state === "ok");
   const checks = [
     await fileCheck(port, settings),
@@ -73,12 +73,19 @@ async function backlogChecks(port: FilePort, now: () => number, isOnline: boolea
     {
       name: "conflicts",
       state: conflicts > 0 ? "warning" : "ok",
-      message: conflicts > 0 ? `${conflicts} await a decision: see mnemosync edge conflicts` : "none awaits a decision",
+      message:
+        conflicts > 0
+          ? `${conflicts} ${conflicts === 1 ? "awaits" : "await"} a decision: see mnemosync edge conflicts`
+          : "none awaits a decision",
     },
   ];
 }
 
-async function hubChecks(sync: EdgeSync | null, now: () => number): Promise<DoctorCheck[]> {
+async function hubChecks(
+  sync: EdgeSync | null,
+  namespaces: readonly string[],
+  now: () => number,
+): Promise<DoctorCheck[]> {
   if (sync === null) return [{ name: "hub", state: "warning", message: "no hub is set, or enabled is false" }];
   try {
     const startedAt = now();
@@ -89,8 +96,11 @@ async function hubChecks(sync: EdgeSync | null, now: () => number): Promise<Doct
       ? `this clock is ${Math.abs(skewMs)} ms ${skewMs > 0 ? "ahead of" : "behind"} the hub's. Times of edits are corrected by it; set the clock`
       : `this clock and the hub's differ by ${Math.abs(skewMs)} ms`;
     const rights = identity.canWrite ? "may write" : "may only read";
+    const hidden = namespaces.filter((name) => identity.namespaces?.includes(name) === false);
+    const unseen = hidden.length === 0 ? "" : `, and is not bound to ${hidden.join(", ")}: nothing of it is synced`;
+    const isFit = identity.canWrite && hidden.length === 0;
     return [
-      { name: "hub", state: identity.canWrite ? "ok" : "warning", message: `it answers, and the key ${rights}` },
+      { name: "hub", state: isFit ? "ok" : "warning", message: `it answers, and the key ${rights}${unseen}` },
       { name: "clock", state: isSkewed ? "warning" : "ok", message: clock },
     ];
   } catch (error) {

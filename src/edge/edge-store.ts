@@ -35,6 +35,8 @@ export class EdgeStore {
   readonly #sync: EdgeSync | null;
   readonly #now: () => number;
   #isClosed = false;
+  /** A rescue by `open`, which no listener could hear. */
+  #untold: EdgeEvents["rescued"] | null = null;
   /** What connectors keep in the file: their definitions, and what they know of the items of other services. */
   readonly connectors: EdgeConnectors = edgeConnectors(() => this.#open);
 
@@ -74,7 +76,7 @@ export class EdgeStore {
     const store = new EdgeStore(port, setup, extras);
     if (port.rescue !== null) {
       extras.log?.warn({ ...port.rescue }, "edge.file_rescued");
-      store.#listeners.emit("rescued", port.rescue);
+      store.#untold = port.rescue;
     }
     return store;
   }
@@ -141,7 +143,7 @@ export class EdgeStore {
   /**
    * Pushes what waits and pulls to the end, now. Where another process syncs the file, that one does it.
    * @param options.listMax changes of each direction that the report lists, at most; where another process does it, 1_000. @default 1_000
-   * @throws {HubError} The hub cannot be reached, or refuses. @throws {ConfigurationError} No hub is set.
+   * @throws {HubError} The hub cannot be reached, or refuses. @throws {ConfigurationError} No hub is set, or the edge is paused.
    */
   async syncNow(options: { readonly signal?: AbortSignal; readonly listMax?: number } = {}): Promise<SyncReport> {
     return await this.#needSync().now(options.signal, options.listMax);
@@ -220,9 +222,14 @@ export class EdgeStore {
     return await examineEdge(this.#open, this.#sync, this.#setup.settings, this.#now);
   }
 
-  /** @returns takes the listener away. */
+  /** The first listener of `rescued` is told of a rescue by `open`. @returns takes the listener away. */
   on<Name extends keyof EdgeEvents>(name: Name, listener: Listener<EdgeEvents[Name]>): () => void {
-    return this.#listeners.on(name, listener);
+    const remove = this.#listeners.on(name, listener);
+    if (name === "rescued" && this.#untold !== null) {
+      this.#listeners.emit("rescued", this.#untold);
+      this.#untold = null;
+    }
+    return remove;
   }
 
   get metrics(): Metrics {

@@ -1,4 +1,4 @@
-import { DeadlineExceededError } from "../domain/errors.ts";
+import { ConfigurationError, DeadlineExceededError } from "../domain/errors.ts";
 import { HUB_ERROR_CODES, HubError, type HubErrorCode } from "../hub/protocol/codes.ts";
 import type { Hub } from "../hub/protocol/hub.ts";
 import type { HubIdentity } from "../hub/protocol/identity.ts";
@@ -110,8 +110,17 @@ export class EdgeSync {
     return await this.#withLease(() => this.#syncing.pull(waitMs, signal));
   }
 
-  /** @throws {HubError} @throws {DeadlineExceededError} Another process has the file, and does not do it. */
+  /**
+   * @throws {HubError} @throws {ConfigurationError} It is paused.
+   * @throws {DeadlineExceededError} Another process has the file, and does not do it.
+   */
   async now(signal: AbortSignal = this.#closing.signal, listMax?: number): Promise<SyncReport> {
+    const { isPaused } = await this.#options.port.state();
+    if (isPaused) {
+      throw new ConfigurationError(
+        "the edge is paused: nothing goes up or down until it is resumed (mnemosync edge resume)",
+      );
+    }
     this.#link.hurry();
     const { held } = await this.#options.port.takeLease(this.#now());
     if (held) return await this.#withLease(() => this.#syncing.all(signal, listMax));

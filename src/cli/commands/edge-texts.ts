@@ -17,7 +17,9 @@ export function statusText(status: EdgeStatus, nowMs: number): string {
     `Local to hub        pending ${count(status.pending)}${size}   failed ${count(status.failed)}   synced today ${count(status.syncedToday)}`,
     `Hub to local        downloaded today ${count(status.downloadedToday)}${lag}`,
     ...(status.conflicts > 0
-      ? [`Conflicts           ${count(status.conflicts)} await a decision: mnemosync edge conflicts`]
+      ? [
+          `Conflicts           ${count(status.conflicts)} ${status.conflicts === 1 ? "awaits" : "await"} a decision: mnemosync edge conflicts`,
+        ]
       : []),
     ...(status.resync === null ? [] : [`Resync              everything is read anew (${status.resync})`]),
     ...(status.reason === null ? [] : [`Reason              ${printable(status.reason)}`]),

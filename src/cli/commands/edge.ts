@@ -94,15 +94,22 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
+/** Arguments behind the name of an action; none where it is not listed. */
+const ARGUMENTS_MAX: Readonly<Record<string, number>> = { retry: 1, conflicts: 3 };
+
 export const edgeCommand: CliCommand = {
   configure(command) {
     command.addOption(new Option("--errors", "with queue: failed changes only"));
     command.addOption(new Option("--all", "with conflicts: decided ones too"));
   },
   async run(invocation) {
-    const act = namedAction(ACTIONS, invocation.args[0] ?? "status");
-    // A command that is over in a moment does not look at every page of the file first; the doctor does.
-    const edge = await EdgeStore.open(edgeOptions(invocation), { log: invocation.log, check: false });
+    const [name = "status", ...rest] = invocation.args;
+    const act = namedAction(ACTIONS, name);
+    const surplus = rest[ARGUMENTS_MAX[name] ?? 0];
+    if (surplus !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(surplus)} after ${name}`);
+    // A command that is over in a moment does not look at every page of the file first. The doctor does, and `resync` mends the file.
+    const check = name === "resync";
+    const edge = await EdgeStore.open(edgeOptions(invocation), { log: invocation.log, check });
     try {
       return await act(edge, invocation);
     } finally {

@@ -92,6 +92,14 @@ export class Conflicts {
     );
   }
 
+  /** Whether the pending conflict of the memory has this change of the hub as its other side. */
+  isOpen(key: MemoryKey, remote: HubChange): boolean {
+    const pending = this.pendingOf(key);
+    if (pending === undefined || pending.remote_version !== remote.version) return false;
+    const known = JSON.parse(pending.remote_json) as HubChange;
+    return known.kind === remote.kind && known.key === remote.key && known.modifiedAt === remote.modifiedAt;
+  }
+
   dropPending({ namespace, memoryId }: MemoryKey): void {
     this.#context.file.run(
       "delete from conflicts where namespace = ? and memory_id = ? and state = 'pending'",

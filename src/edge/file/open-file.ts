@@ -1,12 +1,12 @@
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { EdgeFileError } from "../errors.ts";
 import type { SqlDatabase, SqlDriver } from "../sqlite/database.ts";
 import { Facts } from "./facts.ts";
 import { holdersOf } from "./holders.ts";
 import { type Rescue, rescueInto, setAside } from "./rescue.ts";
-import { migrate } from "./schema.ts";
-import { fileError, SqlFile } from "./sql-file.ts";
+import { migrate, refuseForeign } from "./schema.ts";
+import { DAMAGED, fileError, SqlFile } from "./sql-file.ts";
 import { emptyIndex } from "./words.ts";
 
 export interface OpenFileOptions {
@@ -27,7 +27,7 @@ export interface OpenedFile {
 
 /**
  * Opens or makes the file, at this program's schema.
- * @throws {EdgeFileError} `newer`, `foreign`: it was not touched. `corrupt`: it is damaged, and `onDamage` is `refuse`, or other
+ * @throws {EdgeFileError} `newer`, `foreign`: it was not touched. `io`: it cannot be opened. `corrupt`: it is damaged, and `onDamage` is `refuse`, or other
  * processes have it open.
  */
 export function openFile(driver: SqlDriver, options: OpenFileOptions, nowMs: number): OpenedFile {
@@ -40,6 +40,7 @@ export function openFile(driver: SqlDriver, options: OpenFileOptions, nowMs: num
     const isDamaged = error instanceof EdgeFileError && error.problem === "corrupt";
     if (!isDamaged || options.onDamage === "refuse") throw error;
   }
+  refuseOtherFile(path);
   requireAlone(path);
   const aside = setAside(path, nowMs);
   const file = openSound(driver, options, false);
@@ -60,6 +61,7 @@ function openSound(driver: SqlDriver, options: OpenFileOptions, check: boolean):
   const database = opened(driver, options.path, options.busyTimeoutMs);
   const file = new SqlFile(options.path, database);
   try {
+    refuseForeign(file); // Before the next line writes into another program's database.
     // Each in a statement of its own: they answer rows.
     file.all("pragma journal_mode = wal");
     file.exec(`pragma synchronous = ${options.synchronous}`);
@@ -89,7 +91,7 @@ export function examine(file: SqlFile): boolean {
   const found = file.all<{ quick_check: string }>("pragma quick_check(3)").map(({ quick_check }) => quick_check);
   if (found.length === 1 && found[0] === "ok") return true;
   if (found.every((line) => line.startsWith("malformed inverted index for FTS5 table"))) return false;
-  throw new EdgeFileError("corrupt", `${file.path}: the file is damaged: ${found.join("; ").slice(0, 300)}`);
+  throw new EdgeFileError("corrupt", `${file.path}: ${DAMAGED} (${found.join("; ").slice(0, 300)})`);
 }
 
 /** @throws {EdgeFileError} `corrupt`: something else is damaged too. */
@@ -111,6 +113,34 @@ function requireAlone(path: string): void {
   throw new EdgeFileError("corrupt", `${path}: ${found}: ${advice}`);
 }
 
+/**
+ * A path that was mistyped names a text or a picture: no database, nor one whose first page was lost, which is whole pages long.
+ * @throws {EdgeFileError} `foreign`
+ */
+function refuseOtherFile(path: string): void {
+  const { size } = statSync(path);
+  if (size % PAGE_BYTES === 0 || hasSqliteHeader(path)) return;
+  throw new EdgeFileError(
+    "foreign",
+    `${path} is no SQLite database, and was not touched: give the edge a path of its own`,
+  );
+}
+
+function hasSqliteHeader(path: string): boolean {
+  const header = Buffer.alloc(SQLITE_HEADER.length);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return header.toString("latin1") === SQLITE_HEADER;
+}
+
+const SQLITE_HEADER = "SQLite format 3\0";
+/** SQLite's own default, which the edge leaves as it is. */
+const PAGE_BYTES = 4_096;
+
 /** Null: not even its first page can be read. */
 function openDamaged(driver: SqlDriver, path: string, busyTimeoutMs: number): SqlFile | null {
   try {
@@ -129,6 +159,10 @@ function opened(driver: SqlDriver, path: string, busyTimeoutMs: number): SqlData
     database.prepare(`pragma busy_timeout = ${busyTimeoutMs}`).all();
     return database;
   } catch (error) {
-    throw fileError(error, path);
+    const known = fileError(error, path);
+    if (known instanceof EdgeFileError) throw known;
+    // libsql does not tell SQLite's code when it cannot open a file.
+    const advice = "the file cannot be opened: check that it is no folder, and that it may be read and written";
+    throw new EdgeFileError("io", `${path}: ${advice} (${(error as Error).message})`, { cause: error });
   }
 }

@@ -90,10 +90,10 @@ export class Pages {
       facts.set("last_pull_at", nowMs);
       const last = page.changes.at(-1);
       if (last !== undefined) facts.set("lag_ms", Math.max(0, page.now - last.modifiedAt));
-      facts.count(today, "downloaded", page.changes.length);
       if (page.complete) this.#rooms.resync.finish(nowMs, notices);
       const conflicts = outcomes.filter((outcome) => outcome === "conflict").length;
       const news = outcomes.filter((outcome) => outcome !== "stale").length;
+      facts.count(today, "downloaded", news);
       return { changes: page.changes.length, conflicts, news, told, dropped: false, notices };
     });
   }

@@ -145,6 +145,8 @@ export class RemoteChanges {
     nowMs: number,
     notices: FileNotice[],
   ): ChangeOutcome {
+    // The answer to the push told it, and the pull tells it again: the conflict that is open keeps its id.
+    if (decision.winner === "pending" && head.status === "held" && this.#conflicts.isOpen(key, change)) return "stale";
     const resolution = decision.winner === "pending" ? null : decision.winner;
     this.#record(key, row, this.#localTime(row, head), change, resolution, decision.reason, nowMs, notices);
     if (decision.winner === "pending") {

@@ -253,7 +253,8 @@ export function migrate(file: SqlFile): void {
   });
 }
 
-function refuseForeign(file: SqlFile): void {
+/** @throws {EdgeFileError} `newer` or `foreign`. */
+export function refuseForeign(file: SqlFile): void {
   const version = pragma(file, "user_version");
   const application = pragma(file, "application_id");
   const tables = file.get<{ n: number }>("select count(*) as n from sqlite_master")?.n ?? 0;

@@ -2,12 +2,16 @@ import { EdgeFileError, type EdgeFileProblem } from "../errors.ts";
 import type { SqlDatabase, SqlStatement, SqlValue } from "../sqlite/database.ts";
 import { sqliteCode } from "../sqlite/drivers.ts";
 
+/** What is said of a damaged file, and what to do. */
+export const DAMAGED =
+  "the file is damaged: end the programs that use it, and run mnemosync edge resync, which sets it aside and rescues what is in it";
+
 const PROBLEMS: Readonly<Record<string, readonly [EdgeFileProblem, string]>> = {
   FULL: ["disk_full", "the disk is full: nothing of this change was kept; free some space and repeat it"],
   BUSY: ["locked", "another process held the file for too long: nothing of this change was kept; repeat it"],
   LOCKED: ["locked", "the file is locked: nothing of this change was kept; repeat it"],
   READONLY: ["read_only", "the file may not be written: check its permissions and those of its folder"],
-  CORRUPT: ["corrupt", "the file is damaged: run mnemosync edge doctor; opening it anew sets it aside and rescues it"],
+  CORRUPT: ["corrupt", DAMAGED],
   NOTADB: ["corrupt", "the file is no SQLite database"],
   IOERR: ["io", "the file cannot be read or written: check the disk"],
   CANTOPEN: ["io", "the file cannot be opened: check that its folder exists and may be written"],

@@ -28,6 +28,7 @@ export interface FileStatus {
   readonly failed: number;
   readonly conflicts: number;
   readonly syncedToday: number;
+  /** Changes of the hub that were news here, without echoes of what went up. */
   readonly downloadedToday: number;
   /** Milliseconds since 1970; null: never. */
   readonly lastPushAt: number | null;

@@ -98,9 +98,15 @@ function requirePackage(name: string): unknown {
   try {
     return createRequire(import.meta.url)(name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+    if (!isAbsent(error, name)) throw error;
     return createRequire(join(process.cwd(), "package.json"))(name);
   }
+}
+
+/** Whether the package itself is not there. One whose binary is missing fails with the same code, and names the binary. */
+function isAbsent(error: unknown, name: string): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === "MODULE_NOT_FOUND" && message.includes(`'${name}'`);
 }
 
 /** The code of SQLite in an error of any driver, without its prefix, e.g. `BUSY`, `FULL`, `CORRUPT`; null: not SQLite's. */

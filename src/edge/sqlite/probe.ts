@@ -69,7 +69,7 @@ function load() {
   if (name === "node:sqlite") return process.getBuiltinModule(name).DatabaseSync;
   try { return createRequire(from)(name); }
   catch (error) {
-    if (error.code !== "MODULE_NOT_FOUND") throw error;
+    if (error.code !== "MODULE_NOT_FOUND" || !error.message.includes("'" + name + "'")) throw error;
     return createRequire(process.cwd() + "/package.json")(name);
   }
 }

@@ -93,6 +93,16 @@ test("a clock that is years ahead decides nothing, holds nothing back, and is na
   for (const memoryId of ["late", "later"]) expect(hub.get(memoryId)?.modifiedAt).toBe(clock.ms);
 });
 
+test("a namespace that the key is not bound to is named by the doctor: nothing of it would ever come", async () => {
+  const { hub, open } = edgeWorld();
+  hub.namespaces = ["default"];
+  const edge = await open({ namespaces: ["default", "work"] });
+  const named = () => edge.doctor().then(({ checks }) => checks.find(({ name }) => name === "hub"));
+  expect(await named()).toMatchObject({ state: "warning", message: expect.stringContaining("not bound to work") });
+  hub.namespaces = null;
+  expect(await named()).toMatchObject({ state: "ok" });
+});
+
 test("a revoked key or device: the mode is `refused` with the reason, edits are kept, and go out once it is admitted", async () => {
   const { hub, open } = edgeWorld();
   const edge = await open();

@@ -1,7 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, copyFileSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { expect, test } from "vitest";
+import type { Rescue } from "../../../src/edge/file/rescue.ts";
 import { EdgeStore } from "../../../src/edge/index.ts";
 import { loadDriver } from "../../../src/edge/sqlite/drivers.ts";
 import { chooseDriver } from "../../../src/edge/sqlite/probe.ts";
@@ -38,7 +50,20 @@ test("a database of another program is refused, and not touched", async () => {
   const raw = await rawDatabase(path);
   raw.exec("create table theirs (a text)");
   raw.close();
+  const before = readFileSync(path);
   await expect(EdgeStore.open({ path }, { inProcess: true })).rejects.toMatchObject({ problem: "foreign" });
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test("a text, or a folder, whose path was given by mistake is refused, and left where it is", async () => {
+  const folder = temporaryFolder();
+  const path = `${folder}/notes.txt`;
+  writeFileSync(path, "no database at all");
+  const opened = (wrong: string) => EdgeStore.open({ path: wrong }, { inProcess: true });
+  await expect(opened(path)).rejects.toMatchObject({ code: "EDGE_FILE", problem: "foreign" });
+  await expect(opened(folder)).rejects.toMatchObject({ code: "EDGE_FILE", problem: "io" });
+  expect(readFileSync(path, "utf8")).toBe("no database at all");
+  expect(readdirSync(folder)).toEqual(["notes.txt"]);
 });
 
 test("a file that was closed is whole by itself: a copy of it, without its log, opens with all that was written", async () => {
@@ -94,7 +119,10 @@ test("a damaged file is set aside, and unsent edits and private memories are sav
     problem: "corrupt",
   });
   const rescued = await open({ path });
+  const told: Rescue[] = [];
+  rescued.on("rescued", (rescue) => void told.push(rescue));
   const status = await rescued.status();
+  await expect.poll(() => told).toEqual([status.rescued]);
   expect(status.device).toBe(device);
   expect(status.rescued).toMatchObject({ changes: 20, setAside: expect.stringContaining("damaged.db.damaged-") });
   await rescued.syncNow();
@@ -133,16 +161,28 @@ test("a damaged file that another process has open stays where it is until that 
   expect(await rescued.get("unsent")).toMatchObject({ content: "written meanwhile" });
 });
 
-test("a file that is no database at all is set aside", async () => {
+test("a file of whole pages whose first one is lost is set aside", async () => {
   const { open, folder } = edgeWorld();
   const path = `${folder}/garbage.db`;
   const file = openSync(path, "w");
-  writeSync(file, Buffer.alloc(20_000, 0x5a));
+  writeSync(file, Buffer.alloc(20_480, 0x5a));
   closeSync(file);
   const edge = await open({ path });
   await edge.put("m1", note("works"));
   expect((await edge.status()).memories).toBe(1);
   expect(readdirSync(folder).some((name) => name.startsWith("garbage.db.damaged-"))).toBe(true);
+});
+
+test("a driver whose binary is missing: the error names the binary, and not a driver that is there", async () => {
+  const folder = temporaryFolder();
+  const copied = ["edge/sqlite", "edge/errors.ts", "domain/errors.ts"];
+  for (const part of copied) cpSync(`src/${part}`, `${folder}/src/${part}`, { recursive: true });
+  mkdirSync(`${folder}/node_modules/libsql`, { recursive: true });
+  writeFileSync(`${folder}/node_modules/libsql/index.js`, 'require("@libsql/no-such-platform")');
+  const { chooseDriver: choose } = (await import(`${folder}/src/edge/sqlite/probe.ts`)) as {
+    chooseDriver: typeof chooseDriver;
+  };
+  await expect(choose("libsql")).rejects.toThrow("Cannot find module '@libsql/no-such-platform'");
 });
 
 test("no driver: the error says what to install", async () => {

@@ -20,6 +20,29 @@ async function heldEdit() {
   return { ...world, a, b, restore, conflictId: conflict?.id ?? "" };
 }
 
+test("the answer to a push and the pull behind it tell of one conflict: it is counted once, and keeps its id", async () => {
+  const { open } = edgeWorld();
+  const [a, b] = [await open(), await open({ conflictPolicy: "manual" })];
+  await a.put("m1", note("base"));
+  await a.syncNow();
+  await b.syncNow();
+  await a.patch("m1", { content: "of a" });
+  await b.patch("m1", { content: "of b" });
+  await a.syncNow();
+  const told: string[] = [];
+  b.on("conflict", ({ conflictId }) => void told.push(conflictId));
+  expect(await b.syncNow()).toMatchObject({ conflicts: 1, up: { count: 1 }, down: { count: 0 } });
+  await b.resync();
+  expect(await b.syncNow()).toMatchObject({ conflicts: 0 });
+  const pending = (await b.conflicts()).map(({ id }) => id);
+  await expect.poll(() => told).toEqual(pending);
+  // What the hub has meanwhile is another conflict.
+  await a.patch("m1", { content: "of a, later" });
+  await a.syncNow();
+  expect(await b.syncNow()).toMatchObject({ conflicts: 1 });
+  expect(await b.conflicts()).toMatchObject([{ remote: { version: 3, memory: { content: "of a, later" } } }]);
+});
+
 test("a later edit of a held memory is kept where the hub's side is chosen", async () => {
   const { b, conflictId, folder } = await heldEdit();
   await b.patch("m1", { content: "of b, later" });

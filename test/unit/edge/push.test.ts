@@ -20,6 +20,30 @@ test("a write without a hub is kept, and reaches the hub once it can be reached"
   expect(await edge.status()).toMatchObject({ mode: "online", pending: 0, syncedToday: 1 });
 });
 
+test("what was downloaded today is what was news here: an echo of what went up is none", async () => {
+  const { open } = edgeWorld();
+  const [a, b] = [await open(), await open()];
+  for (const id of ["m1", "m2"]) await a.put(id, note(id));
+  await a.syncNow();
+  await b.syncNow();
+  expect(await a.status()).toMatchObject({ syncedToday: 2, downloadedToday: 0 });
+  expect(await b.status()).toMatchObject({ syncedToday: 0, downloadedToday: 2 });
+});
+
+test("a paused edge refuses a sync by hand too, and says so", async () => {
+  const { hub, open } = edgeWorld();
+  const edge = await open();
+  await edge.put("m1", note("held back"));
+  await edge.pause();
+  await expect(edge.syncNow()).rejects.toMatchObject({
+    code: "CONFIGURATION",
+    message: expect.stringMatching(/paused/),
+  });
+  expect(hub.memories.size).toBe(0);
+  await edge.resume();
+  expect(await edge.syncNow()).toMatchObject({ pushed: 1 });
+});
+
 test("edits of one memory that were never sent are one change", async () => {
   const { hub, open } = edgeWorld();
   const edge = await open();
