@@ -31,7 +31,7 @@ export interface OpenExtras {
   readonly onDamage?: "rescue" | "refuse";
   /** Whether opening looks at every page of the file. @default true */
   readonly check?: boolean;
-  /** @default globalThis.fetch */
+  /** @default Node's own client, with the connections of its global agent */
   readonly fetch?: typeof globalThis.fetch;
 }
 

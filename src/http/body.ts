@@ -9,19 +9,29 @@ import { HttpProblem } from "./problem.ts";
 /**
  * Reads a JSON document and counts its parts while its bytes arrive: no parser sees a body that breaks a limit, and no
  * byte behind the first flaw is kept.
+ * @param source a buffer: it is there as a whole.
  * @param declaredBytes the length that the request's headers announce; undefined: none.
  * @throws {HttpProblem} 400: no JSON; 413: too large; 503: no room for it now.
  */
 export async function readJson(
-  source: Readable,
+  source: Readable | Buffer,
   declaredBytes: number | undefined,
   limits: BodyLimits,
   place: BodyPlace,
 ): Promise<unknown> {
   if (declaredBytes !== undefined && declaredBytes > limits.bytesMax) throw tooLong(limits.bytesMax);
   const cutter = new ListCutter();
-  const chunks = await receive(source, limits, place, cutter);
+  const chunks = source instanceof Uint8Array ? [source] : await receive(source, limits, place, cutter);
+  if (source instanceof Uint8Array) requireWithin(source, limits, place, new JsonMeter(limits, cutter));
   return await parseJson(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), cutter);
+}
+
+/** @throws {HttpProblem} As for a body that arrives. */
+function requireWithin(body: Buffer, limits: BodyLimits, place: BodyPlace, meter: JsonMeter): void {
+  const flaw = meter.add(body);
+  if (body.length > limits.bytesMax) throw tooLong(limits.bytesMax);
+  if (flaw !== null) throw flawed(flaw);
+  place.add(body.length);
 }
 
 /** The whole body. Bytes after a flaw are discarded; the framework closes the connection with the answer. */
@@ -52,8 +62,8 @@ function receive(source: Readable, limits: BodyLimits, place: BodyPlace, cutter:
     source.on("data", take);
     source.once("end", () => resolve(chunks));
     // The caller hung up, or its bytes are no HTTP: no reader is left for this answer, but it is no defect either.
-    source.once("error", (error) => reject(malformed(`the body was cut short: ${error.message}`)));
-    source.once("close", () => reject(malformed("the body was cut short")));
+    source.once("error", (error) => reject(cutShort(error)));
+    source.once("close", () => reject(cutShort()));
   });
 }
 
@@ -100,6 +110,10 @@ function flawed({ limit, message }: JsonFlaw): HttpProblem {
 function tooLong(bytesMax: number): HttpProblem {
   const detail = `the body is longer than the ${bytesMax} bytes that this route takes`;
   return new HttpProblem(413, "BODY_TOO_LARGE", detail);
+}
+
+export function cutShort(reason?: Error): HttpProblem {
+  return malformed(reason === undefined ? "the body was cut short" : `the body was cut short: ${reason.message}`);
 }
 
 function malformed(detail: string): HttpProblem {

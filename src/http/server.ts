@@ -197,14 +197,16 @@ function addParsers(app: FastifyInstance, http: HttpOptions): void {
         },
         release: () => place.release(),
       };
-      const inflated = compresses ? inflate(payload, request.headers["content-encoding"]) : payload;
+      const declaredBytes = declared === undefined ? undefined : Number(declared);
+      let inflated: Readable | Buffer = payload;
       try {
-        return await readJson(inflated, declared === undefined ? undefined : Number(declared), bodyLimits, counted);
+        if (compresses) inflated = await inflate(payload, request.headers["content-encoding"], declaredBytes);
+        return await readJson(inflated, declaredBytes, bodyLimits, counted);
       } catch (error) {
         place.release();
         throw error;
       } finally {
-        if (inflated !== payload) inflated.destroy(); // A bomb is not inflated any further than its flaw.
+        if (inflated !== payload && !(inflated instanceof Uint8Array)) inflated.destroy(); // A bomb is not inflated any further than its flaw.
         request.bodyPlace = place;
       }
     },

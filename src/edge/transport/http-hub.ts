@@ -1,14 +1,15 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import { isTransientStatus, retryAfterMs } from "../../embed/retry-after.ts";
 import { type ChangesOptions, type ChangesPage, changesPageSchema } from "../../hub/protocol/changes.ts";
 import { HUB_ERROR_CODES, HubError, type HubErrorCode, type ResyncReason } from "../../hub/protocol/codes.ts";
 import type { Hub } from "../../hub/protocol/hub.ts";
 import { HUB_PATHS, type HubIdentity, hubIdentitySchema, PROTOCOL_VERSIONS } from "../../hub/protocol/identity.ts";
 import { type PushAnswers, type PushChanges, pushAnswersSchema } from "../../hub/protocol/push.ts";
+import { packed } from "../../runtime/gzip.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
+import { type SendRequest, sendOverFetch, sendOverHttp } from "./http-request.ts";
 import { parseAnswer } from "./parse-answer.ts";
+import { plainAnswers } from "./plain-push-answers.ts";
 
 export interface HttpHubOptions {
   /** Where the hub is, with a path where it is served below one. */
@@ -18,7 +19,7 @@ export interface HttpHubOptions {
   readonly deviceName?: string | undefined;
   /** Milliseconds in which the hub must answer; a waiting request may take its waiting time longer. */
   readonly timeoutMs: number;
-  /** @default globalThis.fetch */
+  /** @default Node's own client, with the connections of its global agent */
   readonly fetch?: typeof globalThis.fetch;
   /**
    * Reads the bytes of a page, in another thread for instance: reading thousands of them would hold up this one, and fill its memory.
@@ -31,17 +32,18 @@ export interface HttpHubOptions {
 const ANSWER_BYTES_MAX = 67_108_864;
 /** Smaller bodies are sent as they are: gzip would make them larger. */
 const GZIP_BYTES_MIN = 1_024;
-const gzipped = promisify(gzip);
 
 /** The hub over HTTP: `mnemosync serve`. */
 export class HttpHub implements Hub {
   readonly #options: HttpHubOptions;
   readonly #base: string;
+  readonly #send: SendRequest;
   readonly #closing = new AbortController();
 
   constructor(options: HttpHubOptions) {
     this.#options = options;
     this.#base = options.url.replace(/\/+$/, "");
+    this.#send = options.fetch === undefined ? sendOverHttp : sendOverFetch(options.fetch);
   }
 
   async identify(signal: AbortSignal): Promise<HubIdentity> {
@@ -55,7 +57,7 @@ export class HttpHub implements Hub {
   async push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers> {
     const body = { device: this.#options.device, ...push };
     const bytes = await this.#call("POST", HUB_PATHS.push, body, this.#options.timeoutMs, signal);
-    return parseAnswer(pushAnswersSchema(), bytes);
+    return parseAnswer(pushAnswersSchema(), bytes, plainAnswers);
   }
 
   async changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage> {
@@ -87,17 +89,12 @@ export class HttpHub implements Hub {
     const forget = onAbort(signal, () => open.abort(signal.reason));
     try {
       const { headers, bytes } = await encodingOf(body);
-      const response = await (this.#options.fetch ?? globalThis.fetch)(this.#base + path, {
-        method,
-        headers: { accept: "application/json", ...this.#authorization(), ...headers },
-        // The key must not follow a redirect to another host.
-        redirect: "manual",
-        signal: open.signal,
-        ...(body === null ? {} : { body: bytes }),
-      });
-      const answer = await bytesOf(response);
-      if (response.status !== 200) throw this.#refusal(response, answer.toString("utf8"));
-      return answer;
+      const sent = { ...headers, accept: "application/json", ...this.#authorization() };
+      const request = { method, headers: sent, body: bytes, signal: open.signal };
+      const answer = await this.#send(this.#base + path, request, ANSWER_BYTES_MAX);
+      if (answer.bytes === null) throw new HubError("INTERNAL", `the hub's answer is over ${ANSWER_BYTES_MAX} bytes`);
+      if (answer.status !== 200) throw this.#refusal(answer.status, answer.retryAfter, answer.bytes.toString("utf8"));
+      return answer.bytes;
     } catch (error) {
       if (error instanceof HubError) throw error;
       if (open.signal.aborted && !open.timedOut) throw open.signal.reason;
@@ -114,16 +111,16 @@ export class HttpHub implements Hub {
     return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   }
 
-  #refusal(response: Response, text: string): HubError {
+  #refusal(status: number, retryAfter: string | null, text: string): HubError {
     const problem = problemOf(text);
-    const said = `the hub answered ${response.status}: ${problem.detail ?? problem.title ?? "without a reason"}`;
-    const afterMs = retryAfterMs(response.headers.get("retry-after"), Date.now()) ?? null;
-    if (isTransientStatus(response.status)) return new HubError("SYNC_CONNECTION", said, { retryAfterMs: afterMs });
+    const said = `the hub answered ${status}: ${problem.detail ?? problem.title ?? "without a reason"}`;
+    const afterMs = retryAfterMs(retryAfter, Date.now()) ?? null;
+    if (isTransientStatus(status)) return new HubError("SYNC_CONNECTION", said, { retryAfterMs: afterMs });
     if (problem.code === "RESYNC_REQUIRED") {
       const reason: ResyncReason = problem.reason === "tombstones" ? "tombstones" : "epoch";
       return new HubError("RESYNC_REQUIRED", said, { resync: { reason, epoch: problem.epoch ?? "" } });
     }
-    return new HubError(codeOf(response.status, problem.code), said);
+    return new HubError(codeOf(status, problem.code), said);
   }
 }
 
@@ -153,28 +150,14 @@ function codeOf(status: number, code: string | undefined): HubErrorCode {
   return "INTERNAL";
 }
 
-async function encodingOf(body: unknown): Promise<{ headers: Record<string, string>; bytes: Uint8Array<ArrayBuffer> }> {
-  if (body === null) return { headers: {}, bytes: new Uint8Array() };
+async function encodingOf(
+  body: unknown,
+): Promise<{ headers: Record<string, string>; bytes: Uint8Array<ArrayBuffer> | null }> {
+  if (body === null) return { headers: {}, bytes: null };
   const plain = Buffer.from(JSON.stringify(body), "utf8");
   const headers = { "content-type": "application/json" };
-  if (plain.byteLength < GZIP_BYTES_MIN) return { headers, bytes: new Uint8Array(plain) };
-  return {
-    headers: { ...headers, "content-encoding": "gzip" },
-    bytes: new Uint8Array(await gzipped(plain, { level: 1 })),
-  };
-}
-
-async function bytesOf(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX) {
-      throw new HubError("INTERNAL", `the hub's answer is over ${ANSWER_BYTES_MAX} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  if (plain.byteLength < GZIP_BYTES_MIN) return { headers, bytes: plain };
+  return { headers: { ...headers, "content-encoding": "gzip" }, bytes: (await packed(plain)) as Buffer<ArrayBuffer> };
 }
 
 /** fetch says "fetch failed" and keeps the reason in `cause`. */
