@@ -41,6 +41,9 @@ export function readOptions(options: OpenOptions, extras: OpenExtras): EdgeSetup
   const parsed = edgeSettings.safeParse(defined({ ...others, ...(typeof hub === "string" && { hub }) }));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
+    if (issue?.code === "unrecognized_keys") {
+      throw new ConfigurationError(`edge.${issue.keys[0]}: an edge has no such setting; a name may be misspelt`);
+    }
     throw new ConfigurationError(`edge.${issue?.path.join(".")}: ${issue?.message}`);
   }
   const settings = parsed.data;

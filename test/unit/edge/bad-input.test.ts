@@ -93,6 +93,15 @@ test("a clock that is years ahead decides nothing, holds nothing back, and is na
   for (const memoryId of ["late", "later"]) expect(hub.get(memoryId)?.modifiedAt).toBe(clock.ms);
 });
 
+test("a misspelt setting is refused by its name", async () => {
+  const { open } = edgeWorld();
+  const opening = open({ pushBatchsize: 10 } as object);
+  await expect(opening).rejects.toMatchObject({
+    code: "CONFIGURATION",
+    message: expect.stringContaining("edge.pushBatchsize"),
+  });
+});
+
 test("a namespace that the key is not bound to is named by the doctor: nothing of it would ever come", async () => {
   const { hub, open } = edgeWorld();
   hub.namespaces = ["default"];
