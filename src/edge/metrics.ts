@@ -16,6 +16,7 @@ export function edgeMetrics(status: () => Promise<FileStatus>) {
   );
   const pullLag = base.gauge("edge_pull_lag_seconds", "From the commit of the last pulled change to its arrival here");
   const online = base.gauge("edge_online", "1: the hub answered last, 0: it did not");
+  const paused = base.gauge("edge_paused", "1: nothing goes up or down until it is resumed, 0: it is not paused");
   const pushed = base.counter("edge_pushed_total", "Changes that were answered, by outcome", ["outcome"]);
   const pulled = base.counter("edge_pulled_total", "Changes of the hub that were received");
   const failures = base.counter("edge_failures_total", "Changes that the hub does not take, by code", ["code"]);
@@ -33,6 +34,7 @@ export function edgeMetrics(status: () => Promise<FileStatus>) {
     bytes.set(found.pendingBytes);
     oldest.set((found.oldestPendingMs ?? 0) / 1_000);
     conflictsPending.set(found.conflicts);
+    paused.set(found.isPaused ? 1 : 0);
     if (found.lagMs !== null) pullLag.set(found.lagMs / 1_000);
   });
   return {

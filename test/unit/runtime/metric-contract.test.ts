@@ -79,6 +79,7 @@ const EDGE_CONTRACT: typeof CONTRACT = [
   ["edge_outbox_bytes", "gauge", []],
   ["edge_outbox_depth", "gauge", ["state"]],
   ["edge_outbox_oldest_age_seconds", "gauge", []],
+  ["edge_paused", "gauge", []],
   ["edge_pull_lag_seconds", "gauge", []],
   ["edge_pulled_total", "counter", []],
   ["edge_push_lag_seconds", "gauge", []],
