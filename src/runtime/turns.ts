@@ -1,9 +1,28 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate } from "node:timers";
 
 /** Milliseconds of work after which a turn of the event loop ends. */
 const TURN_MS = 4;
 /** Items between two looks at the clock. */
 const ITEMS_PER_LOOK = 16;
+
+/** Works that wait for a turn of the event loop of their own, the eldest first. */
+const waiting: (() => void)[] = [];
+
+/**
+ * Resolves in a later turn of the event loop, in which no other work goes on that has waited here. Calls that each wait for an immediate
+ * of their own all go on in one turn, and together they hold the loop as long as one call without turns.
+ */
+export function ownTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === 1) setImmediate(release);
+  });
+}
+
+function release(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(release);
+}
 
 /**
  * Divides long work of one call into turns of the event loop, so that other calls of the process go on meanwhile:
@@ -39,7 +58,7 @@ export class Turns {
   }
 
   async next(): Promise<void> {
-    await nextTurn();
+    await ownTurn();
     this.#until = this.#now() + TURN_MS;
   }
 }

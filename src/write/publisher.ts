@@ -2,6 +2,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { RegisteredStore } from "../ledger/store-statements.ts";
 import { pause } from "../runtime/deadline.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
+import { ownTurn } from "../runtime/turns.ts";
 import type { CommittedChunk } from "./attempt.ts";
 import type { Marker } from "./marker.ts";
 import { changesFor, isWrite, type WriteDecision } from "./plan.ts";
@@ -32,6 +33,8 @@ export interface PublisherParts extends PublishParts {
   readonly onStep?: OnWriteStep | undefined;
 }
 
+/** Changes that a store is told in the turn of the event loop in which the commit was answered. More of them take milliseconds to encode. */
+const TOLD_IN_ONE_TURN_MAX = 31;
 /** Milliseconds within which a publish must have failed to be tried again: the caller waits for the answer. */
 const TOLD_AGAIN_WITHIN_MS = 1_000;
 /** Milliseconds before that: a link that was cut connects anew after 100 of them. */
@@ -79,6 +82,7 @@ export class Publisher {
     const answers = await Promise.all(
       gates.map(async (gate) => {
         const changes = changesFor(gate.target, writing);
+        if (changes.length > TOLD_IN_ONE_TURN_MAX) await ownTurn();
         const takesPart = takingPart.includes(gate) || changes.length === 0;
         const publishing = { changes, transactionId, token, epoch, committedAt };
         const answer = takesPart ? await this.#publishIn(gate, publishing) : leftOut(gate);

@@ -1,6 +1,7 @@
 import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import type { GuessedWrite } from "../ledger/version-write.ts";
 import type { Begun, BucketedKey, LockedRow } from "../ledger/write-statements.ts";
+import { ownTurn } from "../runtime/turns.ts";
 import { bothEnded } from "./both-ended.ts";
 import type { KnownRows } from "./known-rows.ts";
 import { newPushesOf, writeNewPushes } from "./new-pushes.ts";
@@ -20,6 +21,8 @@ const FLIGHT_MAX = 31;
 export async function writeRows(task: RowsTask): Promise<RowsResult> {
   const guesses = guessesOf(task);
   if (guesses !== null) return (await commitAlone(task, guesses)) ?? (await writeInFlight(task, guesses));
+  // Encoding hundreds of rows takes milliseconds: chunks whose connections came in one turn do it one after the other.
+  if (task.intents.length > FLIGHT_MAX) await ownTurn();
   const pushes = newPushesOf(task);
   if (pushes !== null) return await writeNewPushes(task, pushes);
   const news = newOnesOf(task);

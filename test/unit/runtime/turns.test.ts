@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mapInTurns } from "../../../src/runtime/turns.ts";
+import { mapInTurns, ownTurn } from "../../../src/runtime/turns.ts";
 
 /** Counts the turns of the event loop until it is told to end. */
 function countTurns() {
@@ -30,6 +30,41 @@ test("items whose work takes long are mapped in many turns, in order", async () 
   // 16 items are 16 ms, more than a turn's share.
   expect(end()).toBeGreaterThanOrEqual(61);
   expect(doubled).toEqual(items.map((item) => item * 2));
+});
+
+test("works that wait at once go on in a turn each, in the order in which they came", async () => {
+  const end = countTurns();
+  const order: number[] = [];
+  await Promise.all(
+    items.slice(0, 50).map(async (item) => {
+      await ownTurn();
+      order.push(item);
+    }),
+  );
+  expect(end()).toBeGreaterThanOrEqual(49);
+  expect(order).toEqual(items.slice(0, 50));
+});
+
+test("calls that are mapped at once share the turns: in none of them do two go on", async () => {
+  const went: number[] = [];
+  let turn = 0;
+  let immediate = setImmediate(function next() {
+    turn++;
+    immediate = setImmediate(next);
+  });
+  const mapped = Array.from({ length: 4 }, () => {
+    let clock = 0;
+    const work = () => {
+      clock += 1;
+      if (clock % 16 === 0) went.push(turn);
+    };
+    return mapInTurns(items.slice(0, 320), work, () => clock);
+  });
+  await Promise.all(mapped);
+  clearImmediate(immediate);
+  const later = went.filter((at) => at > 0);
+  expect(later.length).toBeGreaterThan(60);
+  expect(new Set(later).size).toBeGreaterThanOrEqual(later.length - 1);
 });
 
 test("work that fits into a turn takes no other one", async () => {
