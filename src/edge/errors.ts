@@ -4,7 +4,7 @@ import { MnemosyncError } from "../domain/errors.ts";
  * What is wrong with the file of an edge:
  *
  * - `newer`: a newer program made it. It was not touched.
- * - `foreign`: it is a database of another program, or no database. It was not touched.
+ * - `foreign`: it is a database of another program. It was not touched.
  * - `corrupt`: it is damaged. `EdgeStore.open` sets it aside and rescues what it can, unless told not to.
  * - `disk_full`, `read_only`: the change was not kept. What was kept before is unharmed.
  * - `locked`: another process held the file for longer than `busyTimeoutMs`.

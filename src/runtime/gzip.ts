@@ -28,7 +28,7 @@ export function mayUnpackAtOnce(bytes: number): boolean {
   return bytes <= UNPACKED_AT_ONCE_MAX;
 }
 
-/** What `bytes` of gzip say; null: more than 256 KiB, so it is no work for this thread. @throws {Error} They are no whole gzip. */
+/** Inflates gzip in this thread. @returns null: the result is over 256 KiB, which would take too long here. @throws {Error} The gzip is cut short, or is none. */
 export function unpackedAtOnce(bytes: Uint8Array): Buffer | null {
   try {
     return gunzipSync(bytes, { maxOutputLength: AT_ONCE_RESULT_MAX });
@@ -38,7 +38,7 @@ export function unpackedAtOnce(bytes: Uint8Array): Buffer | null {
   }
 }
 
-/** What `bytes` of gzip say; null: more than `bytesMax`. @throws {Error} They are no whole gzip. */
+/** Inflates gzip. @returns null: the result is over `bytesMax` bytes. @throws {Error} The gzip is cut short, or is none. */
 export async function unpacked(bytes: Uint8Array, bytesMax: number): Promise<Buffer | null> {
   const small = mayUnpackAtOnce(bytes.byteLength) ? unpackedAtOnce(bytes) : null;
   if (small !== null) return small.byteLength <= bytesMax ? small : null;

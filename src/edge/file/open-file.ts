@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { EdgeFileError } from "../errors.ts";
 import type { SqlDatabase, SqlDriver } from "../sqlite/database.ts";
@@ -40,7 +40,6 @@ export function openFile(driver: SqlDriver, options: OpenFileOptions, nowMs: num
     const isDamaged = error instanceof EdgeFileError && error.problem === "corrupt";
     if (!isDamaged || options.onDamage === "refuse") throw error;
   }
-  refuseOtherFile(path);
   requireAlone(path);
   const aside = setAside(path, nowMs);
   const file = openSound(driver, options, false);
@@ -112,34 +111,6 @@ function requireAlone(path: string): void {
   const advice = "end them and open it anew, which sets it aside and rescues it";
   throw new EdgeFileError("corrupt", `${path}: ${found}: ${advice}`);
 }
-
-/**
- * A path that was mistyped names a text or a picture: no database, nor one whose first page was lost, which is whole pages long.
- * @throws {EdgeFileError} `foreign`
- */
-function refuseOtherFile(path: string): void {
-  const { size } = statSync(path);
-  if (size % PAGE_BYTES === 0 || hasSqliteHeader(path)) return;
-  throw new EdgeFileError(
-    "foreign",
-    `${path} is no SQLite database, and was not touched: give the edge a path of its own`,
-  );
-}
-
-function hasSqliteHeader(path: string): boolean {
-  const header = Buffer.alloc(SQLITE_HEADER.length);
-  const file = openSync(path, "r");
-  try {
-    readSync(file, header, 0, header.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  return header.toString("latin1") === SQLITE_HEADER;
-}
-
-const SQLITE_HEADER = "SQLite format 3\0";
-/** SQLite's own default, which the edge leaves as it is. */
-const PAGE_BYTES = 4_096;
 
 /** Null: not even its first page can be read. */
 function openDamaged(driver: SqlDriver, path: string, busyTimeoutMs: number): SqlFile | null {

@@ -2,7 +2,7 @@ import { EdgeFileError, type EdgeFileProblem } from "../errors.ts";
 import type { SqlDatabase, SqlStatement, SqlValue } from "../sqlite/database.ts";
 import { sqliteCode } from "../sqlite/drivers.ts";
 
-/** What is said of a damaged file, and what to do. */
+/** Tells a user that the file is damaged, and what to do about it. */
 export const DAMAGED =
   "the file is damaged: end the programs that use it, and run mnemosync edge resync, which sets it aside and rescues what is in it";
 

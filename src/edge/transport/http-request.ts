@@ -28,7 +28,7 @@ export type SendRequest = (url: string, request: HttpRequest, bytesMax: number) 
  */
 export const sendOverHttp: SendRequest = (url, { method, headers, body, signal }, bytesMax) =>
   new Promise((resolve, reject) => {
-    signal.throwIfAborted(); // What fired before is told to no listener.
+    signal.throwIfAborted(); // A signal that is aborted already calls no listener.
     const address = new URL(url);
     const begin = address.protocol === "https:" ? requestHttps : requestHttp;
     const length = body === null ? {} : { "content-length": String(body.byteLength) };

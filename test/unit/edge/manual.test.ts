@@ -36,7 +36,7 @@ test("the answer to a push and the pull behind it tell of one conflict: it is co
   expect(await b.syncNow()).toMatchObject({ conflicts: 0 });
   const pending = (await b.conflicts()).map(({ id }) => id);
   await expect.poll(() => told).toEqual(pending);
-  // What the hub has meanwhile is another conflict.
+  // The hub has a later version by now: that is another conflict.
   await a.patch("m1", { content: "of a, later" });
   await a.syncNow();
   expect(await b.syncNow()).toMatchObject({ conflicts: 1 });
