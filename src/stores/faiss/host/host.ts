@@ -59,8 +59,8 @@ export class Host {
     this.#snapshots = new HostSnapshots(tell);
   }
 
-  /** Serves one request. Rejects with the error for the caller. */
-  async serve<O extends Operation>(operation: O, args: Arguments<O>): Promise<Result<O>> {
+  /** Serves one request: at once, unless it waits for the disk. Throws or rejects with the error for the caller. */
+  serve<O extends Operation>(operation: O, args: Arguments<O>): Result<O> | Promise<Result<O>> {
     const handler = this.#handlers[operation];
     if (handler === undefined) throw new HostError("INVALID_ARGUMENT", `no operation ${operation}`);
     if (operation === "publish" || operation === "replace") this.#digestWhenIdle(IDLE_MS);

@@ -18,10 +18,15 @@ function send(message: HostMessage): void {
 }
 
 process.on("message", ({ id, operation, args }: HostRequest) => {
-  host.serve<Operation>(operation, args).then(
-    (result) => send({ id, result }),
-    (error: unknown) => send({ id, error: describe(error) }),
-  );
+  const refuse = (error: unknown): void => send({ id, error: describe(error) });
+  try {
+    const result = host.serve<Operation>(operation, args);
+    // Microtasks run behind all messages that were read together: an answer that came from one would wait for the next search.
+    if (result instanceof Promise) result.then((later) => send({ id, result: later }), refuse);
+    else send({ id, result });
+  } catch (error) {
+    refuse(error);
+  }
 });
 
 function describe(error: unknown): { code: HostError["code"]; message: string } {
