@@ -64,11 +64,14 @@ export function provideBinding() {
 
 /** Of the source of our own, as a compiled binding tells it. */
 function sourceVersion() {
-  return createHash("sha256").update(readFileSync(ownSource)).digest("hex").slice(0, 16);
+  const hash = createHash("sha256");
+  for (const source of [ownSource, wideSearch]) hash.update(readFileSync(source));
+  return hash.digest("hex").slice(0, 16);
 }
 
 /** The binding with methods of our own, and what is compiled where the system's FAISS is too old for it: faiss-node alone. */
 const ownSource = join(dirname(fileURLToPath(import.meta.url)), "faiss-binding.cc");
+const wideSearch = join(dirname(ownSource), "wide-search.h"); // Included by it.
 
 /**
  * Compiles the binding against the system's FAISS; a few seconds. The result is in place whole or not at all.
@@ -87,7 +90,7 @@ export function compileBinding() {
     if (file.startsWith("draft-")) rmSync(join(dirname(target), file)); // Of a setup that was killed.
   }
   const argumentsFor = (/** @type {string} */ source) => [
-    ...["-std=c++17", "-O2", "-fPIC", "-shared", "-w", `-DNAPI_VERSION=${place.NODE_API}`],
+    ...["-std=c++17", "-O2", "-fopenmp", "-fPIC", "-shared", "-w", `-DNAPI_VERSION=${place.NODE_API}`],
     `-DMNEMOSYNC_SOURCE_VERSION="${sourceVersion()}"`,
     ...["-include", join(dirname(fileURLToPath(import.meta.url)), "faiss-compatibility.h")],
     ...["-I", dirname(packageRequire.resolve("node-addon-api/package.json"))],
