@@ -19,6 +19,7 @@ import { floorHashes, RedisFloor } from "./floors/redis.ts";
 import { startServers } from "./harness/servers.ts";
 import { inParallel } from "./support/chunks.ts";
 import { type BenchMemory, benchMemories } from "./support/dataset.ts";
+import { collectYoungGarbage } from "./support/garbage.ts";
 import { newDatabase } from "./support/new-database.ts";
 import type { Synchronizer } from "./support/product.ts";
 import { verify } from "./support/report.ts";
@@ -219,7 +220,7 @@ async function measure(): Promise<void> {
       const memories = take(many);
       for (const { name, bulk } of contenders) {
         if (bulk === undefined) continue;
-        globalThis.gc?.();
+        collectYoungGarbage();
         const label = `${name}, ${kind}`;
         await spentOf(label).during(many, isWarm, async () => {
           const beganAt = performance.now();

@@ -1,3 +1,4 @@
+import { collectYoungGarbage } from "../support/garbage.ts";
 import { quantile } from "../support/statistics.ts";
 import type { RoundOptions } from "./rounds.ts";
 import type { Measure, Role } from "./scenario.ts";
@@ -55,7 +56,7 @@ export async function alternateCalls(
 
 /** Milliseconds of each call of a kind, by caller. */
 async function roundOf(callers: readonly Caller[], kind: string, clock: () => number): Promise<number[][]> {
-  globalThis.gc?.();
+  collectYoungGarbage();
   const times = callers.map((): number[] => []);
   const counts = callers.map(({ count }) => (typeof count === "number" ? count : count(kind)));
   for (let at = 0; at < Math.max(...counts); at++) {

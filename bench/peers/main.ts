@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { type BenchMemory, benchMemories, benchMemory } from "../support/dataset.ts";
+import { collectYoungGarbage } from "../support/garbage.ts";
 import { servePeer } from "../support/peer-process.ts";
 import type {
   Contender,
@@ -79,7 +80,7 @@ async function timed(
   if (range.batchSize !== undefined) await contender.prepareFor?.(range.batchSize);
   const memories = benchMemories(range.from, range.to, range.revision, vectors.dimension);
   vectors.learn(memories);
-  globalThis.gc?.();
+  collectYoungGarbage();
   const startedAt = performance.now();
   const account = await work(memories);
   return { ms: performance.now() - startedAt, account };
@@ -90,7 +91,7 @@ async function search({ numbers, revision, count }: SearchRequest): Promise<Sear
   if (contender.search === null) return null;
   const memories = numbers.map((number) => benchMemory(number, revision, vectors.dimension));
   vectors.learn(memories);
-  globalThis.gc?.();
+  collectYoungGarbage();
   let stallMs = 0;
   let seenAt = performance.now();
   const look = setInterval(() => {

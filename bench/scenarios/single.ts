@@ -14,6 +14,12 @@ export const single: Scenario = {
   run: (context) => (context.trace ? traceOne(context) : forDimensions(context, measure)),
 };
 
+/**
+ * Rounds that do not count. While the engine compiles the way of a write, which takes some 4,000 of them, its compiler has the second
+ * core, and the slowest twentieth of the writes wait for it.
+ */
+const WARM_UPS = 5;
+
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
   const count = context.quick ? 200 : 1_000;
   const memoriesOf = onceForTurn((turn) => benchMemories(turn * count, (turn + 1) * count, 0, dimension));
@@ -75,6 +81,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     const measures = await alternate(contenders, {
       ...planRounds(context, 5, 3),
+      warmUps: context.quick ? 1 : WARM_UPS,
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { cpuBetween, cpuSplit } from "./cpu.ts";
+import { collectYoungGarbage } from "./garbage.ts";
 
 const LOOK_MS = 60;
 /** Looks at which nothing may have happened. */
@@ -11,7 +12,7 @@ const QUIET_LOOKS = 2;
  * @returns whether it became quiet.
  */
 export async function untilQuiet(timeoutMs = 3_000): Promise<boolean> {
-  globalThis.gc?.();
+  collectYoungGarbage();
   const end = performance.now() + timeoutMs;
   let before = cpuSplit();
   for (let quiet = 0; quiet < QUIET_LOOKS; ) {

@@ -1,8 +1,9 @@
+import { collectYoungGarbage } from "./garbage.ts";
 import { quantile } from "./statistics.ts";
 
 /** Milliseconds that `work` takes. Garbage that lies about already is collected before the clock runs. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
-  globalThis.gc?.();
+  collectYoungGarbage();
   const startedAt = performance.now();
   await work();
   return performance.now() - startedAt;
@@ -15,7 +16,7 @@ export async function rate(count: number, work: () => Promise<unknown>): Promise
 
 /** Milliseconds of each of `count` calls, one after the other. */
 export async function latencies(count: number, call: (index: number) => Promise<unknown>): Promise<number[]> {
-  globalThis.gc?.();
+  collectYoungGarbage();
   const found: number[] = [];
   for (let index = 0; index < count; index++) {
     const startedAt = performance.now();
