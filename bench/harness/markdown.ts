@@ -33,7 +33,7 @@ checked: counts in all stores, and a sample read back and compared by checksum. 
 const CONDITIONS = `Conditions: servers of the run's own with their default settings, on the same machine as the program and over TCP. PostgreSQL
 syncs to disk before it answers a commit. Redis keeps everything in memory alone, as a cache does, for all contenders. Each
 scenario has a process, a database and an index folder of its own and an emptied Redis; before each turn there is a checkpoint
-where something is written, garbage is collected, and the servers have come to rest. "PostgreSQL alone" is a table with
+where something is written, the young garbage is collected, and the servers have come to rest. "PostgreSQL alone" is a table with
 the same rows, and neither versions nor history nor other stores.`;
 
 /** RESULTS.md. @param plots scenario name → path of its plot, from where the page is. */
