@@ -1,6 +1,8 @@
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { bindStatements, LedgerCalls } from "./bound-statements.ts";
 import * as conflicts from "./conflict-statements.ts";
+import { keepEvidenceInFlight, settleEvidenceInFlight } from "./evidence-flights.ts";
+import { type EvidenceEnding, keepEvidence, settleEvidence } from "./evidence-statements.ts";
 import * as progress from "./progress-statements.ts";
 
 const Statements = bindStatements({
@@ -13,10 +15,6 @@ const Statements = bindStatements({
   /** A fact about this deployment that checks remember; null when it was never written. */
   readMeta: progress.readMeta,
   writeMeta: progress.writeMeta,
-  /** @returns the records' ids, in order. */
-  keepEvidence: conflicts.keepEvidence,
-  /** @returns ids of those that were pending until now. */
-  settleEvidence: conflicts.settleEvidence,
   listConflicts: conflicts.listConflicts,
   readConflict: conflicts.readConflict,
 });
@@ -59,6 +57,20 @@ export class CheckLedger extends Statements {
 
   async checkFindings(scope: string, limit: number, signal: AbortSignal): Promise<progress.RecordedFinding[]> {
     return await this.#calls.use(signal, ({ sql }) => progress.readCheckFindings(sql, this.#name(scope), limit));
+  }
+
+  /** @returns the records' ids, in order. */
+  async keepEvidence(records: readonly conflicts.EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
+    return await this.#calls.use(signal, ({ sql, flights }) =>
+      flights === undefined ? keepEvidence(sql, records) : keepEvidenceInFlight(flights, records),
+    );
+  }
+
+  /** @returns ids of those that were pending until now. */
+  async settleEvidence(endings: readonly EvidenceEnding[], signal: AbortSignal): Promise<string[]> {
+    return await this.#calls.use(signal, ({ sql, flights }) =>
+      flights === undefined ? settleEvidence(sql, endings) : settleEvidenceInFlight(flights, endings),
+    );
   }
 
   #name(scope: string): progress.CheckName {

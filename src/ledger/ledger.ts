@@ -5,6 +5,7 @@ import type { ProjectionHealth, StoreId, StoreIdentity } from "../domain/store-i
 import type { Backend, PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { bindStatements, LedgerCalls } from "./bound-statements.ts";
+import { readChangesInFlight } from "./change-flights.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
 import * as history from "./history-statements.ts";
@@ -36,7 +37,6 @@ export interface LedgerOptions {
 const Statements = bindStatements({
   readVersions: reads.readVersions,
   listVersions: reads.listVersions,
-  readChanges: reads.readChanges,
   listChanges,
   readDigests: reads.readDigests,
   readFlaws: reads.readFlaws,
@@ -151,6 +151,13 @@ export class Ledger extends Statements implements ChangeSource {
     } catch (error) {
       return { state: "down", reason: (error as Error).message };
     }
+  }
+
+  /** The current versions of `keys` with their documents, by key text. */
+  async readChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Map<string, MemoryChange>> {
+    return await this.#calls.use(signal, ({ sql, flights }) =>
+      flights === undefined ? reads.readChanges(sql, keys) : readChangesInFlight(flights, keys),
+    );
   }
 
   async currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]> {

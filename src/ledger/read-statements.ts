@@ -107,7 +107,7 @@ interface DocumentRow extends LedgerVersionRow {
   embedding: Buffer | null;
 }
 
-/** The current versions of `keys` with their documents, by key text. */
+/** The current versions of `keys` with their documents, by key text. For connections that send no flights. */
 export async function readChanges(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, MemoryChange>> {
   const rows = await sql<DocumentRow[]>`
     select ${documentColumns(sql)} from ${currentRows(sql, keys)} left join lateral ${wideRow(sql)} m on true`;

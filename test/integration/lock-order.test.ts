@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import type { MemoryKey } from "../../src/domain/keys.ts";
 import type { Sql } from "../../src/drivers/postgres/postgres-access.ts";
-import { settleEvidence } from "../../src/ledger/conflict-statements.ts";
+import { settleEvidence } from "../../src/ledger/evidence-statements.ts";
 import { release, retryDead, settle } from "../../src/ledger/queue-statements.ts";
 import { scrubMemories } from "../../src/ledger/scrub-statements.ts";
 import { newUlid } from "../../src/runtime/ulid.ts";

@@ -78,6 +78,17 @@ export class BinaryValues {
     this.at += this.bytes.write(digits, this.at, 8, "hex");
   }
 
+  /** `double precision`. */
+  float64(value: number | null): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
+    this.reserve(12);
+    this.at = this.bytes.writeInt32BE(8, this.at);
+    this.at = this.bytes.writeDoubleBE(value, this.at);
+  }
+
   /** `timestamptz`, of milliseconds since 1970. */
   timestamp(milliseconds: number | null): void {
     this.int64(milliseconds === null ? null : Math.round(milliseconds * 1_000) - EPOCH_MICROSECONDS);

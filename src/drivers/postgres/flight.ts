@@ -9,6 +9,7 @@ export const OID = {
   int4: 23,
   text: 25,
   json: 114,
+  float8: 701,
   timestamptz: 1184,
   jsonb: 3802,
   jsonArray: 199,
@@ -17,6 +18,7 @@ export const OID = {
   int4Array: 1007,
   textArray: 1009,
   int8Array: 1016,
+  float8Array: 1022,
   timestamptzArray: 1185,
   jsonbArray: 3807,
 } as const;
