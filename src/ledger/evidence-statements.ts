@@ -57,7 +57,8 @@ export const KEEP_GIVEN = `erased as materialized (
       from locked l join known k on k.id = l.id join input i on i.position = k.position
       where c.id = k.id
     ), ids as materialized (
-      select position, nextval(pg_get_serial_sequence('mnemosync.conflict_resolutions', 'id')) as id
+      -- The name of the sequence is looked up once, not for each row.
+      select position, nextval((select pg_get_serial_sequence('mnemosync.conflict_resolutions', 'id')::regclass)) as id
       from input where position not in (select position from known)
     ), inserted as (
       insert into mnemosync.conflict_resolutions
