@@ -21,7 +21,10 @@ const READ: FlightStatement = {
   types: [OID.textArray, OID.textArray],
 };
 
+/** Bytes of a key, about. */
 const KEY_BYTES = 100;
+/** Place of the embedding among the columns of `READ`. */
+const EMBEDDING = 9;
 
 /**
  * `readChanges` with binary columns: vectors come as they are kept, where the driver would have the server spell them in hexadecimal
@@ -39,7 +42,7 @@ export async function readChangesInFlight(
   const [answer] = await flights.send(flight);
   const rows = answer?.rows ?? [];
   let vectorBytes = 0;
-  for (const row of rows) vectorBytes += row[COLUMN.embedding]?.byteLength ?? 0;
+  for (const row of rows) vectorBytes += row[EMBEDDING]?.byteLength ?? 0;
   const vectors = new VectorBlock(vectorBytes >>> 2);
   const changes = new Map<string, MemoryChange>();
   for (const row of rows) {
@@ -49,34 +52,33 @@ export async function readChangesInFlight(
   return changes;
 }
 
-const COLUMN = { embedding: 9 } as const;
-
 function changeOf(columns: readonly (Buffer | null)[], vectors: VectorBlock): MemoryChange {
-  const [namespace, memoryId, version, checksum, modifiedAt, expiresAt, digest, vector, document, embedding] = columns as [
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer | null,
-    Buffer,
-    Buffer | null,
-    Buffer | null,
-    Buffer,
-    Buffer | null,
-    Buffer | null,
-  ];
+  const [namespace, memoryId, version, checksum, modifiedAt, expiresAt, digest, vector, document, embedding] =
+    columns as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer | null,
+      Buffer,
+      Buffer | null,
+      Buffer | null,
+      Buffer,
+      Buffer | null,
+      Buffer | null,
+    ];
   const key = { namespace: namespace.toString(), memoryId: memoryId.toString() };
-  const facts = { version: int64Of(version), modifiedAt: Math.round(timestampOf(modifiedAt)) };
-  if (checksum === null || document === null) return { kind: "tombstone", ...key, ...facts };
+  const facts = { ...key, version: int64Of(version), modifiedAt: Math.round(timestampOf(modifiedAt)) };
+  if (checksum === null || document === null) return { kind: "tombstone", ...facts };
   const documentJson = document.toString();
   return {
     kind: "put",
-    namespace: key.namespace,
-    memoryId: key.memoryId,
+    namespace: facts.namespace,
+    memoryId: facts.memoryId,
     version: facts.version,
+    modifiedAt: facts.modifiedAt,
     checksum: checksum.toString(),
     digest: digest?.toString("hex") ?? "",
     versionVector: parseVector(vector.toString()) ?? {},
-    modifiedAt: facts.modifiedAt,
     documentJson,
     embedding: embedding === null ? null : vectors.copyBytes(embedding),
     embeddingModel: modelOf(documentJson),

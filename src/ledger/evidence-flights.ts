@@ -4,7 +4,14 @@ import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { StatementAnswer } from "../drivers/postgres/flight-answers.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
 import type { EvidenceRecord } from "./conflict-statements.ts";
-import { type EvidenceEnding, INPUT_COLUMNS, KEEP_GIVEN, RESOLUTION_MAX, SETTLE_GIVEN } from "./evidence-statements.ts";
+import {
+  allKept,
+  type EvidenceEnding,
+  INPUT_COLUMNS,
+  KEEP_GIVEN,
+  RESOLUTION_MAX,
+  SETTLE_GIVEN,
+} from "./evidence-statements.ts";
 
 const KEEP: FlightStatement = {
   name: "keep_evidence",
@@ -37,7 +44,10 @@ export async function keepEvidenceInFlight(
   flights: FlightChannel,
   records: readonly EvidenceRecord[],
 ): Promise<string[]> {
-  const flight = flights.begin([KEEP], records.reduce((bytes, record) => bytes + bytesOf(record), 1_024));
+  const flight = flights.begin(
+    [KEEP],
+    records.reduce((bytes, record) => bytes + bytesOf(record), 1_024),
+  );
   flight.execute(KEEP, (values) => {
     const texts = (pick: (record: EvidenceRecord) => string | null): void =>
       values.array(OID.text, records, (record) => values.text(pick(record)));
@@ -68,7 +78,7 @@ export async function keepEvidenceInFlight(
     bytes(({ foundEmbedding }) => foundEmbedding);
     bytes(({ ledgerEmbedding }) => ledgerEmbedding && embeddingBytes(ledgerEmbedding));
   });
-  return idsOf(await flights.send(flight));
+  return allKept(idsOf(await flights.send(flight)), records);
 }
 
 /** `settleEvidence` with binary parameters. */

@@ -1,4 +1,5 @@
 import { embeddingBytes } from "../domain/checksum.ts";
+import { StoreRefusedError } from "../domain/errors.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import type { EvidenceRecord } from "./conflict-statements.ts";
@@ -15,7 +16,7 @@ export interface EvidenceEnding {
 /** Characters of a resolution that are kept. */
 export const RESOLUTION_MAX = 2_000;
 
-/** Columns of the table that `KEEP_INPUT` stands behind, in order. */
+/** Columns of the table that `KEEP_GIVEN` reads, in order, but for those of bytes. */
 export const INPUT_COLUMNS = `namespace, memory_id, store, kind, strategy, pending_because, found_version, found_state,
        found_checksum, found_vector, found_modified_at, ledger_version, ledger_checksum, ledger_document, ledger_vector,
        ledger_modified_at, evidence`;
@@ -72,8 +73,12 @@ export const KEEP_GIVEN = `erased as materialized (
              ${unlessErased("ledger_document::json")}, ${unlessErased("ledger_embedding")}, ledger_vector,
              to_timestamp(ledger_modified_at / 1000.0), case when i.is_erased then '${ERASED_TEXT}' else evidence end
       from input i join ids d on d.position = i.position
+      returning id
     )
-    select id from (select position, id from known union all select position, id from ids) all_ids
+    select id from (
+      select position, id from known
+      union all select d.position, d.id from ids d join inserted n on n.id = d.id
+    ) kept
     order by position`;
 
 /** Settles the rows of a table called i (id, state, resolution) that are pending until now. It answers with their ids. */
@@ -142,7 +147,17 @@ export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[])
       ) with ordinality as i (${sql.unsafe(INPUT_COLUMNS)}, document_length, embedding_length, own_length, position)
       window rows_before as (order by i.position)
     ), ${sql.unsafe(KEEP_GIVEN)}`;
-  return rows.map(({ id }) => id);
+  return allKept(
+    rows.map(({ id }) => id),
+    records,
+  );
+}
+
+/** @throws {StoreRefusedError} A trigger left records out: what they are about must not be overwritten. */
+export function allKept(ids: string[], records: readonly EvidenceRecord[]): string[] {
+  if (ids.length === records.length) return ids;
+  const reason = `only ${ids.length} of ${records.length} records of evidence were kept: a trigger leaves out the others`;
+  throw new StoreRefusedError("postgres", reason);
 }
 
 /** Records how pending findings ended. A finding that ended before is not changed. For connections that send no flights. */

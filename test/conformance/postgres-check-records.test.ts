@@ -1,16 +1,25 @@
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
+import type { PostgresAccess } from "../../src/drivers/postgres/postgres-access.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { CheckLedger } from "../../src/ledger/check-ledger.ts";
 import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";
-import { describeCheckRecords } from "./check-records.ts";
+import { withoutFlights } from "../support/without-flights.ts";
+import { describeCheckRecords, type OpenCheckRecords } from "./check-records.ts";
 
-describeCheckRecords("Postgres", async () => {
+const WAYS: Readonly<Record<string, (pool: PostgresPool) => PostgresAccess>> = {
+  Postgres: (pool) => pool,
+  "Postgres over TLS": withoutFlights, // And over connections of a client that the caller owns.
+};
+
+for (const [name, way] of Object.entries(WAYS)) describeCheckRecords(name, () => open(way));
+
+async function open(way: (pool: PostgresPool) => PostgresAccess): Promise<OpenCheckRecords> {
   const database = await createTestDatabase(postgresUrl());
   const sql = postgres(database.url, { max: 1, onnotice: () => undefined });
   const pool = new PostgresPool(database.url, { max: 4 });
-  const node = (nodeId: string): CheckLedger => new CheckLedger(pool, { nodeId, callTimeoutMs: 20_000 });
+  const node = (nodeId: string): CheckLedger => new CheckLedger(way(pool), { nodeId, callTimeoutMs: 20_000 });
   return {
     one: node("one"),
     two: node("two"),
@@ -26,4 +35,4 @@ describeCheckRecords("Postgres", async () => {
       await database.drop();
     },
   };
-});
+}
