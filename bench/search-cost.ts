@@ -1,7 +1,7 @@
 /**
  * What does one search cost beside FAISS in the process, and 32 at once; on a machine that others use too?
  *
- *     npx tsx bench/search-cost.ts [--count 10000] [--queries 200] [--rounds 5] [--products now=dist,before=/elsewhere/dist]
+ *     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 npx tsx bench/search-cost.ts [--count 10000] [--queries 200] [--rounds 5] [--products now=dist,before=/elsewhere/dist]
  *
  * The contenders take turns after every 20 searches, so that a neighbour's load hits all of them. The quickest searches (5th
  * percentile) say most: a search that nobody disturbed. Processor time is exact whatever else runs.
@@ -118,8 +118,9 @@ async function measureAll(): Promise<void> {
       }
       verify(new Set(found).size === 1, `different answers: ${found.join(" | ")}`);
     }
-    for (const chunk of chunksOf(queries, atOnce * 3)) {
-      for (const contender of contenders) {
+    for (const [block, chunk] of chunksOf(queries, atOnce * 3).entries()) {
+      const turn = (block + round) % contenders.length;
+      for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
         const spent = paid.get(contender.name)?.atOnce.begin(contender.hostPid);
         const started = performance.now();
         await contender.searchAtOnce(chunk);

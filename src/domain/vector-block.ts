@@ -9,11 +9,13 @@ const NUMBERS_EXPECTED_MAX = 16_384;
  */
 export class VectorBlock {
   readonly #numbers: Float32Array;
+  readonly #bytes: Uint8Array;
   #used = 0;
 
   /** @param numbers of all vectors that are to be copied here. */
   constructor(numbers: number) {
     this.#numbers = new Float32Array(numbers);
+    this.#bytes = new Uint8Array(this.#numbers.buffer);
   }
 
   /** A block with room for the vectors of `inputs`, as far as they have any; undefined for a single one. */
@@ -45,9 +47,8 @@ export class VectorBlock {
     const length = bytes.byteLength >>> 2;
     if (start + length > this.#numbers.length) return embeddingFromBytes(bytes);
     this.#used += length;
-    const vector = this.#numbers.subarray(start, this.#used);
-    new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength).set(bytes.subarray(0, vector.byteLength));
-    return vector;
+    this.#bytes.set(bytes.byteLength === length * 4 ? bytes : bytes.subarray(0, length * 4), start * 4);
+    return this.#numbers.subarray(start, this.#used);
   }
 }
 

@@ -1,7 +1,7 @@
 import { AbortedError, InternalError, type MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { Memory, PutChange } from "../domain/memory.ts";
-import { LEDGER_ID } from "../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { VectorBlock } from "../domain/vector-block.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
@@ -57,9 +57,12 @@ const ITEM_BYTES = 2_048;
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #reads: RecallingReads | null;
+  /** Kept: the store is a proxy, and a search asks for this once for each hit. */
+  readonly #source: StoreId;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
+    this.#source = parts.cache?.target.id ?? LEDGER_ID;
     this.#reads = parts.cache === null ? null : new RecallingReads(parts.cache.target, RECALLED_BYTES_MAX);
   }
 
@@ -225,7 +228,7 @@ export class Reader {
       if (recalls) this.#reads?.keep(entry);
     }
     this.#parts.floors.raiseText(text, entry.version);
-    return cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID, vectors);
+    return cachedMemory(entry, this.#source, vectors);
   }
 
   readonly #mayRecall = (entry: RecalledEntry): boolean =>

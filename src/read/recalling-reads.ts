@@ -41,12 +41,15 @@ export class RecallingReads {
     const unchanged = this.#unchanged;
     if (unchanged === null) return await this.read(keys, signal);
     const entries = new Array<StoredEntry | null>(keys.length).fill(null);
-    const known: { readonly at: number; readonly entry: RecalledEntry }[] = [];
+    const known: RecalledEntry[] = [];
+    const knownAt: number[] = [];
     const unknown: number[] = [];
-    for (const [at, key] of keys.entries()) {
-      const entry = this.#recalled.of(key);
-      if (entry !== undefined && mayShow(entry)) known.push({ at, entry });
-      else unknown.push(at);
+    for (let at = 0; at < keys.length; at++) {
+      const entry = this.#recalled.of(keys[at] as MemoryKey);
+      if (entry !== undefined && mayShow(entry)) {
+        known.push(entry);
+        knownAt.push(at);
+      } else unknown.push(at);
     }
     const fill = async (places: readonly number[]): Promise<void> => {
       const asked = places.map((at) => keys[at] as MemoryKey);
@@ -54,13 +57,12 @@ export class RecallingReads {
       for (const [index, at] of places.entries()) entries[at] = found[index] ?? null;
     };
     const confirm = async (): Promise<void> => {
-      const asked = known.map(({ entry }) => entry);
-      const answers = await unchanged.read(asked, signal);
+      const answers = await unchanged.read(known, signal);
       const changed: number[] = [];
-      for (const [index, { at, entry }] of known.entries()) {
-        if (answers[index] === true) {
-          entries[at] = entry;
-        } else {
+      for (let index = 0; index < known.length; index++) {
+        const [entry, at] = [known[index] as RecalledEntry, knownAt[index] as number];
+        if (answers[index] === true) entries[at] = entry;
+        else {
           this.#recalled.forget(entry);
           changed.push(at);
         }

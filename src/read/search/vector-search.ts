@@ -53,7 +53,7 @@ export class VectorSearch {
     await this.#parts.assertComplete?.(scope.namespace);
     const { namespace, k, scoreMin, condition } = scope;
     const selected = await this.#selected(namespace, vector, condition, gate.target, signal);
-    const judged = new Map<string, SearchResult | null>();
+    const judged = new JudgedHits();
     if (selected !== null) return await this.#best(scope, vector, selected, judged, signal);
     const first = isUnconditional(condition) ? k : Math.min(k * FILTERED_FACTOR, HITS_MAX);
     for (let wanted = first; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
@@ -93,60 +93,65 @@ export class VectorSearch {
     scope: SearchScope,
     vector: Float32Array,
     hits: readonly VectorHit[],
-    judged: Map<string, SearchResult | null>,
+    judged: JudgedHits,
     signal: AbortSignal,
   ): Promise<SearchResult[]> {
     const { k, scoreMin } = scope;
-    const near = hits.filter((hit) => hit.score >= scoreMin);
+    const near = scoreMin === Number.NEGATIVE_INFINITY ? hits : hits.filter((hit) => hit.score >= scoreMin);
     const results: SearchResult[] = [];
     let size = READ_FIRST;
     for (let start = 0; start < near.length && results.length < k; ) {
-      const page = near.slice(start, start + size);
+      const page = start === 0 && near.length <= size ? near : near.slice(start, start + size);
       start += page.length;
-      const fresh = page.filter((hit) => !judged.has(hitText(hit)));
-      size = nextSize(fresh.length, await this.#judge(scope, vector, fresh, judged, signal));
-      for (const hit of page) {
-        const result = judged.get(hitText(hit)) ?? null;
+      const fresh = judged.isEmpty ? page : page.filter((hit) => judged.of(hit) === undefined);
+      const { found, bytes } = await this.#judge(scope, vector, fresh, signal);
+      size = nextSize(fresh.length, bytes);
+      judged.note(fresh, found);
+      for (const [at, hit] of page.entries()) {
+        const result = (fresh === page ? found[at] : judged.of(hit)) ?? null;
         if (result !== null) results.push(result);
       }
     }
-    return results.sort((a, b) => b.score - a.score).slice(0, k);
+    // The index answers in this order already; a score by the vector of now may be another one.
+    if (!isBestFirst(results)) results.sort((a, b) => b.score - a.score);
+    return results.length > k ? results.slice(0, k) : results;
   }
 
   /**
-   * Judges hits: a result, or null for a memory that must not be shown.
-   * @returns bytes of the memories that were read.
+   * Judges hits.
+   * @returns for each hit a result, or null for a memory that must not be shown; and the bytes of the memories that were read.
    */
   async #judge(
     { namespace, scoreMin, filter, condition, onBytes }: SearchScope,
     query: Float32Array,
     hits: readonly VectorHit[],
-    judged: Map<string, SearchResult | null>,
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<{ found: readonly (SearchResult | null)[]; bytes: number }> {
     const keys = hits.map((hit) => ({ namespace, memoryId: hit.memoryId }));
-    let [read, held] = [0, 0];
-    const onRead = (bytes: number): void => {
-      read += bytes;
+    let [bytes, held] = [0, 0];
+    const onRead = (read: number): void => {
+      bytes += read;
     };
-    const [memories, allowed] = await Promise.all([
-      this.#parts.reader.getSound(keys, signal, onRead),
-      this.#allowedByLedger(namespace, hits, condition, signal),
-    ]);
+    const reading = this.#parts.reader.getSound(keys, signal, onRead);
+    const isLedgers = asksFor(condition, "createdAt") && hits.length > 0;
+    const [memories, allowed] = isLedgers
+      ? await Promise.all([reading, this.#allowedByLedger(namespace, hits, condition, signal)])
+      : [await reading, null];
     const behind = await this.#refreshOlder(namespace, hits, memories, signal);
-    for (const [position, hit] of hits.entries()) {
-      const memory = behind.has(hit.memoryId) ? (behind.get(hit.memoryId) ?? null) : (memories[position] ?? null);
+    const found = hits.map((hit, position) => {
+      const newer = behind?.get(hit.memoryId);
+      const memory = newer !== undefined ? newer : (memories[position] ?? null);
       const score = memory === null ? null : this.#scoreNow(query, hit, memory);
-      const passes =
-        memory !== null && score !== null && score >= scoreMin && filter(memory) && allowed.has(hit.memoryId);
-      judged.set(hitText(hit), passes ? { memory, score } : null);
-      if (passes && onBytes !== undefined) held += heldBytes(memory, memory.embedding);
-    }
+      const passes = memory !== null && score !== null && score >= scoreMin && filter(memory);
+      if (!passes || allowed?.has(hit.memoryId) === false) return null;
+      if (onBytes !== undefined) held += heldBytes(memory, memory.embedding);
+      return { memory, score };
+    });
     onBytes?.(held);
-    return read;
+    return { found, bytes };
   }
 
-  /** Of the hits, those that pass a condition which only the ledger can judge; all of them where there is none. */
+  /** Of the hits, those that pass a condition which only the ledger can judge. */
   async #allowedByLedger(
     namespace: string,
     hits: readonly VectorHit[],
@@ -154,7 +159,6 @@ export class VectorSearch {
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     const ids = hits.map(({ memoryId }) => memoryId);
-    if (!asksFor(condition, "createdAt") || ids.length === 0) return new Set(ids);
     return new Set(await this.#parts.ledger.readPassing(namespace, ids, condition, signal));
   }
 
@@ -170,18 +174,47 @@ export class VectorSearch {
     return this.#parts.vectorIndex?.target.score?.(query, memory.embedding) ?? hit.score;
   }
 
-  /** Reads memories from the ledger that the cache holds at an older version: it may be behind the index for a moment. */
+  /** Reads memories from the ledger that the cache holds at an older version: it may be behind the index for a moment. Null: there are none. */
   async #refreshOlder(
     namespace: string,
     hits: readonly VectorHit[],
     memories: readonly (Memory | null)[],
     signal: AbortSignal,
-  ): Promise<Map<string, Memory | null>> {
+  ): Promise<ReadonlyMap<string, Memory | null> | null> {
     const older = hits.filter((hit, position) => (memories[position]?.version ?? hit.version) < hit.version);
-    if (older.length === 0) return new Map();
+    if (older.length === 0) return null;
     const keys = older.map((hit) => ({ namespace, memoryId: hit.memoryId }));
     const committed = await this.#parts.reader.getSoundCommitted(keys, signal);
     return new Map(keys.map(({ memoryId }, at) => [memoryId, committed[at] ?? null]));
+  }
+}
+
+function isBestFirst(results: readonly SearchResult[]): boolean {
+  for (let at = 1; at < results.length; at++) {
+    if ((results[at - 1] as SearchResult).score < (results[at] as SearchResult).score) return false;
+  }
+  return true;
+}
+
+/** What was judged in the course of one search. Nearly all searches judge once, so nothing is looked up in it and no map is made. */
+class JudgedHits {
+  readonly #noted: { readonly hits: readonly VectorHit[]; readonly found: readonly (SearchResult | null)[] }[] = [];
+  readonly #results = new Map<string, SearchResult | null>();
+
+  get isEmpty(): boolean {
+    return this.#noted.length === 0 && this.#results.size === 0;
+  }
+
+  note(hits: readonly VectorHit[], found: readonly (SearchResult | null)[]): void {
+    this.#noted.push({ hits, found });
+  }
+
+  /** Undefined: not judged. */
+  of(hit: VectorHit): SearchResult | null | undefined {
+    for (const { hits, found } of this.#noted.splice(0)) {
+      for (const [at, judged] of hits.entries()) this.#results.set(hitText(judged), found[at] ?? null);
+    }
+    return this.#results.get(hitText(hit));
   }
 }
 
