@@ -90,7 +90,7 @@ export function compileBinding() {
     if (file.startsWith("draft-")) rmSync(join(dirname(target), file)); // Of a setup that was killed.
   }
   const argumentsFor = (/** @type {string} */ source) => [
-    ...["-std=c++17", "-O2", "-fopenmp", "-fPIC", "-shared", "-w", `-DNAPI_VERSION=${place.NODE_API}`],
+    ...["-std=c++17", "-O2", "-fPIC", "-shared", "-w", `-DNAPI_VERSION=${place.NODE_API}`],
     `-DMNEMOSYNC_SOURCE_VERSION="${sourceVersion()}"`,
     ...["-include", join(dirname(fileURLToPath(import.meta.url)), "faiss-compatibility.h")],
     ...["-I", dirname(packageRequire.resolve("node-addon-api/package.json"))],
@@ -100,8 +100,9 @@ export function compileBinding() {
   ];
   try {
     let failure = "";
-    for (const source of [ownSource, join(folder, "src", "faiss.cc")]) {
-      const { ok, output } = run(compiler, argumentsFor(source), { timeoutMs: compileMaxMs });
+    // A compiler other than g++ may lack OpenMP, by which a search takes several threads.
+    for (const [source, ...flags] of [[ownSource, "-fopenmp"], [ownSource], [join(folder, "src", "faiss.cc")]]) {
+      const { ok, output } = run(compiler, [...flags, ...argumentsFor(source)], { timeoutMs: compileMaxMs });
       const flaw = ok ? bindingFailure(draft) : undefined;
       if (ok && flaw === undefined) {
         renameSync(draft, target);

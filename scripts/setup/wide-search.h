@@ -8,10 +8,12 @@
 #include <faiss/IndexFlat.h>
 #include <faiss/utils/Heap.h>
 
-#include <omp.h>
-
 #include <algorithm>
 #include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define MNEMOSYNC_WIDE __attribute__((target("avx2,fma")))
@@ -164,8 +166,13 @@ void searchRows(const faiss::IndexFlat &index, idx_t start, idx_t end, const flo
 template <bool IS_PRODUCT, class Worst>
 void searchSlices(const faiss::IndexFlat &index, const float *queries, idx_t count, idx_t k, float *distances, idx_t *labels)
 {
+#ifdef _OPENMP
+  const int threads = omp_get_max_threads();
+#else
+  const int threads = 1;
+#endif
   const double work = static_cast<double>(index.ntotal) * count * index.d;
-  const int slices = static_cast<int>(std::clamp<double>(work / WORK_PER_THREAD, 1, omp_get_max_threads()));
+  const int slices = static_cast<int>(std::clamp<double>(work / WORK_PER_THREAD, 1, threads));
   const idx_t rowsEach = (index.ntotal + slices - 1) / slices;
   const idx_t results = count * k;
   std::vector<float> otherDistances((slices - 1) * results);
