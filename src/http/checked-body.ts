@@ -1,6 +1,6 @@
 import { ValidationError } from "../domain/errors.ts";
 import { isObject } from "../domain/json.ts";
-import { mapInTurns } from "../runtime/turns.ts";
+import { mapInTurns, Turns } from "../runtime/turns.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Route, SchemaOf } from "./route.ts";
 
@@ -30,7 +30,7 @@ export async function checkedBody(
   const list = Object.hasOwn(value, field) ? value[field] : undefined;
   // What is wrong with the list as such is found by the body's schema, before it looks at an entry.
   if (!Array.isArray(list) || list.length === 0 || list.length > lengthMax) return checked(body, value);
-  const entries = await mapInTurns(list, (given, index) => checked(entry, given, [field, index]), now);
+  const entries = await mapInTurns(list, (given, index) => checked(entry, given, [field, index]), new Turns(now));
   return { ...(checked(rest, value) as object), [field]: entries };
 }
 

@@ -7,21 +7,35 @@ const ITEMS_PER_LOOK = 16;
 
 /** Works that wait for a turn of the event loop of their own, the eldest first. */
 const waiting: (() => void)[] = [];
+/** Those that go before them. */
+const urgent: (() => void)[] = [];
 
 /**
  * Resolves in a later turn of the event loop, in which no other work goes on that has waited here. Calls that each wait for an immediate
  * of their own all go on in one turn, and together they hold the loop as long as one call without turns.
  */
 export function ownTurn(): Promise<void> {
+  return inLine(waiting);
+}
+
+/**
+ * As `ownTurn`, before all that wait there: for the short rest of a work for which a server waits, or the next transaction. Each must
+ * come behind an `ownTurn` of the same work, so that the others get their turns too.
+ */
+export function urgentTurn(): Promise<void> {
+  return inLine(urgent);
+}
+
+function inLine(line: (() => void)[]): Promise<void> {
   return new Promise((resolve) => {
-    waiting.push(resolve);
-    if (waiting.length === 1) setImmediate(release);
+    line.push(resolve);
+    if (waiting.length + urgent.length === 1) setImmediate(release);
   });
 }
 
 function release(): void {
-  waiting.shift()?.();
-  if (waiting.length > 0) setImmediate(release);
+  (urgent.shift() ?? waiting.shift())?.();
+  if (waiting.length + urgent.length > 0) setImmediate(release);
 }
 
 /**
@@ -66,14 +80,16 @@ export class Turns {
 /** Items whose work is as long as that of many others: the clock is looked at after each of them. */
 export const LONG_ITEM = ITEMS_PER_LOOK;
 
-/** As `items.map(work)`, over several turns of the event loop where that takes longer than some milliseconds. */
+/**
+ * As `items.map(work)`, over several turns of the event loop where that takes longer than some milliseconds.
+ * @param turns of the call that this is a part of. @default those of a call that begins here
+ */
 export async function mapInTurns<Item, Result>(
   items: readonly Item[],
   work: (item: Item, index: number) => Result,
-  now?: () => number,
+  turns = new Turns(),
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length);
-  const turns = new Turns(now);
   for (let index = 0; index < items.length; index++) {
     if (index > 0 && turns.isOver(1)) await turns.next();
     results[index] = work(items[index] as Item, index);

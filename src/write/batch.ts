@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MemoryInput } from "../domain/memory-input.ts";
 import { withDeadline } from "../runtime/deadline.ts";
+import { ownTurn } from "../runtime/turns.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import { writeTogether } from "./batch-together.ts";
 import type { SyncOutcome } from "./outcome.ts";
@@ -33,8 +33,8 @@ async function writeInSlices(
   const underway = new Set<Promise<void>>();
   let failure: unknown;
   for await (const slice of slices(inputs, batchSize)) {
-    // Reading a list, and getting the first slices ready, takes no turn of its own: they would all be one.
-    await nextTurn();
+    // Reading a list, and getting the first slices ready, takes no turn by itself: they would all be one.
+    await ownTurn();
     const start = outcomes.length;
     outcomes.length += slice.length;
     progress.read(slice.length);

@@ -4,7 +4,7 @@ import type { MemoryInput } from "../domain/memory-input.ts";
 import type { MemoryValidator, ValidMemory } from "../domain/schema.ts";
 import { SharedVectorBlocks, VectorBlock } from "../domain/vector-block.ts";
 import type { Embedder } from "../embed/embedder.ts";
-import { mapInTurns } from "../runtime/turns.ts";
+import { LONG_ITEM, mapInTurns, Turns } from "../runtime/turns.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** Options of a write beside the memory itself. */
@@ -49,16 +49,23 @@ export class Intake {
     options: IntentOptions,
     signal: AbortSignal,
   ): Promise<(WriteIntent | Refusal)[]> {
+    const turns = new Turns();
     const block = VectorBlock.for(inputs);
-    const valid = await mapInTurns(inputs, (input) => this.#validate(input, block));
+    // Megabytes that the system clears.
+    if (turns.isOver(LONG_ITEM)) await turns.next();
+    const valid = await mapInTurns(inputs, (input) => this.#validate(input, block), turns);
     const wanting = valid.filter(
       (memory): memory is ValidMemory => !("error" in memory) && options.embeds !== false && this.#needsVector(memory),
     );
     const vectors = await this.#embed(wanting, signal);
-    return await mapInTurns(valid, (memory) => {
-      if ("error" in memory) return memory;
-      return this.#withVector(memory, vectors.get(memory), options);
-    });
+    return await mapInTurns(
+      valid,
+      (memory) => {
+        if ("error" in memory) return memory;
+        return this.#withVector(memory, vectors.get(memory), options);
+      },
+      turns,
+    );
   }
 
   /**

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mapInTurns, ownTurn } from "../../../src/runtime/turns.ts";
+import { mapInTurns, ownTurn, Turns, urgentTurn } from "../../../src/runtime/turns.ts";
 
 /** Counts the turns of the event loop until it is told to end. */
 function countTurns() {
@@ -25,7 +25,7 @@ test("items whose work takes long are mapped in many turns, in order", async () 
       clock += 1;
       return item * 2;
     },
-    () => clock,
+    new Turns(() => clock),
   );
   // 16 items are 16 ms, more than a turn's share.
   expect(end()).toBeGreaterThanOrEqual(61);
@@ -45,6 +45,23 @@ test("works that wait at once go on in a turn each, in the order in which they c
   expect(order).toEqual(items.slice(0, 50));
 });
 
+test("what is urgent goes before all works that wait, in the order in which it came, and in a turn of its own too", async () => {
+  const end = countTurns();
+  const order: string[] = [];
+  const go = async (name: string, turn: () => Promise<void>): Promise<void> => {
+    await turn();
+    order.push(name);
+  };
+  const works = ["a", "b", "c"].map(async (name) => {
+    await go(name, ownTurn);
+    // The short rest of the first work: the two others wait for longer than it does.
+    if (name === "a") await go("the rest of a", urgentTurn);
+  });
+  await Promise.all([...works, go("d", urgentTurn), go("e", urgentTurn)]);
+  expect(end()).toBeGreaterThanOrEqual(5);
+  expect(order).toEqual(["d", "e", "a", "the rest of a", "b", "c"]);
+});
+
 test("calls that are mapped at once share the turns: in none of them do two go on", async () => {
   const went: number[] = [];
   let turn = 0;
@@ -58,7 +75,7 @@ test("calls that are mapped at once share the turns: in none of them do two go o
       clock += 1;
       if (clock % 16 === 0) went.push(turn);
     };
-    return mapInTurns(items.slice(0, 320), work, () => clock);
+    return mapInTurns(items.slice(0, 320), work, new Turns(() => clock));
   });
   await Promise.all(mapped);
   clearImmediate(immediate);
@@ -69,7 +86,7 @@ test("calls that are mapped at once share the turns: in none of them do two go o
 
 test("work that fits into a turn takes no other one", async () => {
   const end = countTurns();
-  const mapped = await mapInTurns(items, String, () => 0);
+  const mapped = await mapInTurns(items, String, new Turns(() => 0));
   expect(end()).toBe(0);
   expect(mapped).toEqual(items.map(String));
   expect(await mapInTurns([], String)).toEqual([]);
@@ -83,7 +100,7 @@ test("an error of the work rejects, also in a later turn", async () => {
       clock += 1;
       if (item === 500) throw new Error("item 500");
     },
-    () => clock,
+    new Turns(() => clock),
   );
   await expect(failing).rejects.toThrow("item 500");
 });
