@@ -1,9 +1,10 @@
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
+import { Turns } from "../runtime/turns.ts";
 import { type AppliedChange, addClaims, claimsOf, holdClaims } from "./change-claims.ts";
 import { BEGIN, isRefusal } from "./flight-statements.ts";
 import { isRowInTheWay, type TransactionToken, type VersionWrite, type WriteAnswer } from "./write-statements.ts";
-import { bodyRows, bytesOfRows, copyBodiesText, copyVersionsText, versionRows } from "./written-rows.ts";
+import { bodyRow, bytesOfRows, copyBodiesText, copyVersionsText, versionRow } from "./written-rows.ts";
 
 export const COPY_VERSIONS: FlightStatement = { name: "copy_versions", text: copyVersionsText(true), types: [] };
 export const COPY_BODIES: FlightStatement = { name: "copy_bodies", text: copyBodiesText(true), types: [] };
@@ -50,8 +51,9 @@ export async function copyInFlight(
   const claims = claimsOf(applied);
   const statements = [COPY_VERSIONS, COPY_BODIES, TOKEN, ...claims.statements];
   const flight = flights.begin(statements, bytesOfNew(writes) + claims.bytes);
-  flight.copy(COPY_VERSIONS, (values) => versionRows(values, writes, token, true));
-  flight.copy(COPY_BODIES, (values) => bodyRows(values, writes, token, true));
+  const turns = new Turns();
+  await flight.copyInTurns(COPY_VERSIONS, writes, turns, (write, values) => versionRow(values, write, token, true));
+  await flight.copyInTurns(COPY_BODIES, writes, turns, (write, values) => bodyRow(values, write, token, true));
   writeToken(flight, writes, token);
   addClaims(flight, applied);
   try {
@@ -81,8 +83,11 @@ export async function beginWithNew(
 ): Promise<NewlyWritten> {
   const flight = flights.begin([BEGIN, COPY_VERSIONS_NOW, COPY_BODIES_NOW, TOKEN, STANDING], bytesOfNew(writes));
   flight.execute(BEGIN);
-  flight.copy(COPY_VERSIONS_NOW, (values) => versionRows(values, writes, token, false));
-  flight.copy(COPY_BODIES_NOW, (values) => bodyRows(values, writes, token, false));
+  const turns = new Turns();
+  await flight.copyInTurns(COPY_VERSIONS_NOW, writes, turns, (write, values) =>
+    versionRow(values, write, token, false),
+  );
+  await flight.copyInTurns(COPY_BODIES_NOW, writes, turns, (write, values) => bodyRow(values, write, token, false));
   writeToken(flight, writes, token);
   standingOf(flight, writes);
   try {

@@ -1,12 +1,13 @@
 import type { Writable } from "node:stream";
 import { sendCopyData } from "../drivers/postgres/copy-streams.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { Turns } from "../runtime/turns.ts";
 import { WireBuffers } from "../runtime/wire-buffers.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { CopyEncoder } from "./copy-encoder.ts";
 import { isRefusal } from "./flight-statements.ts";
 import type { TransactionToken, VersionWrite, WriteAnswer } from "./write-statements.ts";
-import { bodyRows, bytesOfRows, copyBodiesText, copyVersionsText, versionRows } from "./written-rows.ts";
+import { bodyRow, bytesOfRows, copyBodiesText, copyVersionsText, versionRow } from "./written-rows.ts";
 
 /** Smaller chunks are written by one statement: COPY waits for two more answers, which cost what it saves at this size. */
 export const COPY_ROWS_MIN = 32;
@@ -27,10 +28,11 @@ export async function copyVersions(
   try {
     // postgres.js never settles the stream when COPY fails after the last byte. So the end of a COPY is not awaited: the next
     // statement reports the failure.
-    const narrow = encodeVersions(writes, token); // Before the stream opens: without a listener its error is uncaught.
+    // Before a stream opens: without a listener its error is uncaught.
+    const narrow = await encodeVersions(writes, token);
+    const wide = await encodeBodies(writes, token);
     const versions = await sql.unsafe(copyVersionsText(true)).writable();
     await send(versions, narrow);
-    const wide = encodeBodies(writes, token);
     const bodies = await sql.unsafe(copyBodiesText(true)).writable();
     await send(bodies, wide);
     // A trigger may have skipped rows silently.
@@ -64,15 +66,15 @@ async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: Tran
   return row?.written ?? 0;
 }
 
-function encodeVersions(writes: readonly VersionWrite[], token: TransactionToken): CopyEncoder {
+async function encodeVersions(writes: readonly VersionWrite[], token: TransactionToken): Promise<CopyEncoder> {
   const rows = new CopyEncoder(memory, bytesOfRows(writes, "facts"));
-  versionRows(rows, writes, token, true);
+  await rows.eachInTurns(writes, new Turns(), (write) => versionRow(rows, write, token, true));
   return rows;
 }
 
-function encodeBodies(writes: readonly VersionWrite[], token: TransactionToken): CopyEncoder {
+async function encodeBodies(writes: readonly VersionWrite[], token: TransactionToken): Promise<CopyEncoder> {
   const rows = new CopyEncoder(memory, bytesOfRows(writes, "bodies"));
-  bodyRows(rows, writes, token, true);
+  await rows.eachInTurns(writes, new Turns(), (write) => bodyRow(rows, write, token, true));
   return rows;
 }
 

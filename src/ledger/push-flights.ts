@@ -2,6 +2,7 @@ import { keyText } from "../domain/keys.ts";
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { StatementAnswer } from "../drivers/postgres/flight-answers.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
+import { Turns } from "../runtime/turns.ts";
 import { type AppliedChange, inClaimOrder, type PushedFacts } from "./change-claims.ts";
 import {
   areAllIn,
@@ -15,7 +16,7 @@ import {
 } from "./copy-flights.ts";
 import { BEGIN, isRefusal } from "./flight-statements.ts";
 import { isRowInTheWay, type TransactionToken, type VersionWrite, type WriteAnswer } from "./write-statements.ts";
-import { bodyRows, versionRows } from "./written-rows.ts";
+import { bodyRow, versionRow } from "./written-rows.ts";
 
 const COPY_CLAIMS: FlightStatement = {
   name: "copy_claims",
@@ -70,8 +71,9 @@ export async function beginWithPushed(
 ): Promise<NewlyPushed> {
   const flight = flights.begin(STATEMENTS, bytesOfNew(writes) + applied.length * 400);
   flight.execute(BEGIN);
-  flight.copy(COPY_VERSIONS, (values) => versionRows(values, writes, token, true));
-  flight.copy(COPY_BODIES, (values) => bodyRows(values, writes, token, true));
+  const turns = new Turns();
+  await flight.copyInTurns(COPY_VERSIONS, writes, turns, (write, values) => versionRow(values, write, token, true));
+  await flight.copyInTurns(COPY_BODIES, writes, turns, (write, values) => bodyRow(values, write, token, true));
   writeToken(flight, writes, token);
   flight.copy(COPY_CLAIMS, (values) => {
     for (const change of inClaimOrder(applied)) {

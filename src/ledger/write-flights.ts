@@ -3,6 +3,7 @@ import { vectorJson } from "../domain/version-vector.ts";
 import type { BinaryValues } from "../drivers/postgres/binary-values.ts";
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
+import { Turns } from "../runtime/turns.ts";
 import { type AppliedChange, addClaims, claimsOf, holdClaims } from "./change-claims.ts";
 import { storeVersionsJson } from "./store-versions.ts";
 import type { VersionWrite } from "./version-write.ts";
@@ -90,15 +91,16 @@ export async function writeInFlight(
   const claims = claimsOf(applied);
   const bytes = bytesOfRows(writes, "bodies") + bytesOfRows(writes, "facts") + claims.bytes + 4_096;
   const flight = flights.begin([statement, ...claims.statements], bytes);
-  flight.execute(statement, (values) => {
+  const turns = new Turns();
+  await flight.executeInTurns(statement, async (values) => {
     values.text(token.transactionId);
     values.text(token.nodeId);
     values.array(OID.text, writes, ({ memoryId }) => values.text(memoryId));
     values.array(OID.int4, writes, ({ bucket }) => values.int32(bucket));
     values.array(OID.text, writes, ({ checksum }) => values.text(checksum));
     values.array(OID.int8, writes, ({ digest }) => values.int64Digits(digest));
-    values.array(OID.json, writes, ({ documentJson }) => values.text(documentJson));
-    values.array(OID.bytea, writes, ({ embedding }) =>
+    await values.arrayInTurns(OID.json, writes, turns, ({ documentJson }) => values.text(documentJson));
+    await values.arrayInTurns(OID.bytea, writes, turns, ({ embedding }) =>
       values.bytea(embedding === null ? null : embeddingBytes(embedding)),
     );
     values.array(OID.boolean, writes, ({ hasEmbedding }) => values.boolean(hasEmbedding));

@@ -20,23 +20,21 @@ export function copyBodiesText(timed: boolean): string {
     ${timed ? "modified_at, " : ""}expires_at, tx_id, document, embedding) from stdin (format binary)`;
 }
 
-/** The rows that `copyVersionsText` takes. */
-export function versionRows(
+/** Writes a row that `copyVersionsText` takes. */
+export function versionRow(
   values: BinaryValues,
-  writes: readonly VersionWrite[],
+  write: VersionWrite,
   { storeVersions, transactionId }: TransactionToken,
   timed: boolean,
 ): void {
-  for (const write of writes) {
-    values.row(timed ? 13 : 11);
-    narrowParts(values, write, storeVersions);
-    if (timed) {
-      values.timestamp(write.modifiedAt);
-      values.timestamp(write.modifiedAt);
-    }
-    values.timestamp(write.expiresAt);
-    values.text(transactionId);
+  values.row(timed ? 13 : 11);
+  narrowParts(values, write, storeVersions);
+  if (timed) {
+    values.timestamp(write.modifiedAt);
+    values.timestamp(write.modifiedAt);
   }
+  values.timestamp(write.expiresAt);
+  values.text(transactionId);
 }
 
 /** The parts of a narrow row that have no time, in the order of its columns. */
@@ -56,26 +54,24 @@ export function narrowParts(
   values.boolean(write.hasEmbedding);
 }
 
-/** The rows that `copyBodiesText` takes. */
-export function bodyRows(
+/** Writes a row that `copyBodiesText` takes. */
+export function bodyRow(
   values: BinaryValues,
-  writes: readonly VersionWrite[],
+  write: VersionWrite,
   { transactionId }: TransactionToken,
   timed: boolean,
 ): void {
-  for (const write of writes) {
-    values.row(timed ? 10 : 9);
-    values.text(write.namespace);
-    values.text(write.memoryId);
-    values.int64(write.version);
-    values.text(write.checksum);
-    values.jsonb(vectorJson(write.versionVector));
-    if (timed) values.timestamp(write.modifiedAt);
-    values.timestamp(write.expiresAt);
-    values.text(transactionId);
-    values.text(write.documentJson);
-    values.bytea(write.embedding === null ? null : embeddingBytes(write.embedding));
-  }
+  values.row(timed ? 10 : 9);
+  values.text(write.namespace);
+  values.text(write.memoryId);
+  values.int64(write.version);
+  values.text(write.checksum);
+  values.jsonb(vectorJson(write.versionVector));
+  if (timed) values.timestamp(write.modifiedAt);
+  values.timestamp(write.expiresAt);
+  values.text(transactionId);
+  values.text(write.documentJson);
+  values.bytea(write.embedding === null ? null : embeddingBytes(write.embedding));
 }
 
 /** Bytes of the rows of one table, roughly. @param holds whether they have document and vector. */

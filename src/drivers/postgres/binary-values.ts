@@ -1,8 +1,11 @@
+import type { Turns } from "../../runtime/turns.ts";
 import type { WireBuffers } from "../../runtime/wire-buffers.ts";
 import { EPOCH_MICROSECONDS } from "./binary-columns.ts";
 
 const TWO_TO_32 = 2 ** 32;
 const JSONB_VERSION = 1;
+/** Bytes whose copying counts as one more item of a turn: a few microseconds. */
+const BYTES_PER_ITEM = 8 * 1024;
 
 /**
  * Values in the binary form in which their types are sent, each behind its length: those of a row of COPY, of a statement's
@@ -109,18 +112,30 @@ export class BinaryValues {
    * An array of one dimension. @param elementType OID of the elements. @param write writes one element as a value.
    */
   array<T>(elementType: number, elements: readonly T[], write: (element: T) => void): void {
-    this.reserve(24);
-    const start = this.at;
-    const dimensions = elements.length === 0 ? 0 : 1;
-    this.at = this.bytes.writeInt32BE(dimensions, start + 4);
-    this.at = this.bytes.writeInt32BE(1, this.at); // Some may be null: the server looks for itself.
-    this.at = this.bytes.writeInt32BE(elementType, this.at);
-    if (dimensions === 1) {
-      this.at = this.bytes.writeInt32BE(elements.length, this.at);
-      this.at = this.bytes.writeInt32BE(1, this.at); // The first element is number 1.
-      for (const element of elements) write(element);
+    const start = this.#beginArray(elementType, elements.length);
+    for (const element of elements) write(element);
+    this.#endArray(start);
+  }
+
+  /** `array`, over several turns of the event loop where that takes longer than some milliseconds. */
+  async arrayInTurns<T>(
+    elementType: number,
+    elements: readonly T[],
+    turns: Turns,
+    write: (element: T) => void,
+  ): Promise<void> {
+    const start = this.#beginArray(elementType, elements.length);
+    await this.eachInTurns(elements, turns, write);
+    this.#endArray(start);
+  }
+
+  /** Calls `write` with each item, which writes it, over several turns of the event loop where that takes long. */
+  async eachInTurns<T>(items: readonly T[], turns: Turns, write: (item: T) => void): Promise<void> {
+    for (const item of items) {
+      const start = this.at;
+      write(item);
+      if (turns.isOver(1 + Math.floor((this.at - start) / BYTES_PER_ITEM))) await turns.next();
     }
-    this.bytes.writeInt32BE(this.at - start - 4, start);
   }
 
   /** Gives the memory back for others. Call it once all bytes are sent; nothing may be added any more. */
@@ -146,6 +161,24 @@ export class BinaryValues {
     this.bytes.copy(larger, 0, 0, this.at);
     this.memory.give(this.bytes);
     this.bytes = larger;
+  }
+
+  /** @returns where the array's length stands, which `#endArray` fills in. */
+  #beginArray(elementType: number, length: number): number {
+    this.reserve(24);
+    const start = this.at;
+    this.at = this.bytes.writeInt32BE(length === 0 ? 0 : 1, start + 4); // Dimensions.
+    this.at = this.bytes.writeInt32BE(1, this.at); // Some may be null: the server looks for itself.
+    this.at = this.bytes.writeInt32BE(elementType, this.at);
+    if (length > 0) {
+      this.at = this.bytes.writeInt32BE(length, this.at);
+      this.at = this.bytes.writeInt32BE(1, this.at); // The first element is number 1.
+    }
+    return start;
+  }
+
+  #endArray(start: number): void {
+    this.bytes.writeInt32BE(this.at - start - 4, start);
   }
 
   /** `prefixBytes` of the value are already written behind its length field. */

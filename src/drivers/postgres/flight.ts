@@ -1,3 +1,4 @@
+import type { Turns } from "../../runtime/turns.ts";
 import type { WireBuffers } from "../../runtime/wire-buffers.ts";
 import { BinaryValues } from "./binary-values.ts";
 
@@ -89,33 +90,76 @@ export class Flight extends BinaryValues {
 
   /** Executes a statement. @param values writes its parameters, in order, each as a value. */
   execute({ name, types }: FlightStatement, values?: (values: BinaryValues) => void): void {
-    const start = this.#begin(BIND);
-    this.#zeroEnded("");
-    this.#zeroEnded(name);
-    this.raw(ALL_BINARY);
-    this.row(types.length);
+    const start = this.#beginBind({ name, types });
     values?.(this);
-    this.raw(ALL_BINARY);
-    this.#end(start);
-    this.raw(EXECUTE);
-    this.#statements++;
+    this.#endBind(start);
+  }
+
+  /** `execute` with many parameters, or large ones. Nothing else may be added until it resolves. */
+  async executeInTurns(
+    { name, types }: FlightStatement,
+    values: (values: BinaryValues) => Promise<void>,
+  ): Promise<void> {
+    const start = this.#beginBind({ name, types });
+    await values(this);
+    this.#endBind(start);
   }
 
   /** Executes a `copy … from stdin (format binary)`. @param rows writes them, each beginning with `row`. */
   copy(statement: FlightStatement, rows: (values: BinaryValues) => void): void {
-    this.execute(statement);
-    const start = this.#begin(COPY_DATA);
-    this.raw(COPY_HEADER);
+    const start = this.#beginCopy(statement);
     rows(this);
-    this.row(-1);
-    this.#end(start);
-    this.raw(COPY_DONE);
+    this.#endCopy(start);
+  }
+
+  /**
+   * `copy` of many rows, over several turns of the event loop where that takes longer than some milliseconds. Nothing else may be
+   * added until it resolves. @param row writes the one of an item, beginning with `row`.
+   */
+  async copyInTurns<T>(
+    statement: FlightStatement,
+    items: readonly T[],
+    turns: Turns,
+    row: (item: T, values: BinaryValues) => void,
+  ): Promise<void> {
+    const start = this.#beginCopy(statement);
+    await this.eachInTurns(items, turns, (item) => row(item, this));
+    this.#endCopy(start);
   }
 
   /** All of it, ended by a Sync. Nothing may be added any more. */
   close(): Buffer {
     this.raw(SYNC);
     return this.bytes.subarray(0, this.at);
+  }
+
+  #beginBind({ name, types }: Pick<FlightStatement, "name" | "types">): number {
+    const start = this.#begin(BIND);
+    this.#zeroEnded("");
+    this.#zeroEnded(name);
+    this.raw(ALL_BINARY);
+    this.row(types.length);
+    return start;
+  }
+
+  #endBind(start: number): void {
+    this.raw(ALL_BINARY);
+    this.#end(start);
+    this.raw(EXECUTE);
+    this.#statements++;
+  }
+
+  #beginCopy(statement: FlightStatement): number {
+    this.execute(statement);
+    const start = this.#begin(COPY_DATA);
+    this.raw(COPY_HEADER);
+    return start;
+  }
+
+  #endCopy(start: number): void {
+    this.row(-1);
+    this.#end(start);
+    this.raw(COPY_DONE);
   }
 
   #parse({ name, text, types }: FlightStatement): void {
