@@ -1,5 +1,6 @@
-import type { MnemosyncError } from "../domain/errors.ts";
+import { InternalError, type MnemosyncError } from "../domain/errors.ts";
 import { NEVER, withSharedDeadline } from "../runtime/shared-deadline.ts";
+import { ownTurn } from "../runtime/turns.ts";
 import { ownError } from "./own-error.ts";
 import { changesFor, type WriteDecision } from "./plan.ts";
 import { type CallBegin, countsAgainstStore, type StoreGate } from "./store-gate.ts";
@@ -25,10 +26,14 @@ export interface PreparationPlan {
   readonly timeoutMs: number;
 }
 
+/** Memories that are prepared in the turn of the event loop of their rows. The vectors of more take milliseconds to encode. */
+const PREPARED_IN_ONE_TURN_MAX = 31;
+
 /** The prepared batches of one attempt. */
 export class Preparation {
   readonly #plan: PreparationPlan;
   #preparing: readonly StoreGate[] = [];
+  #isDiscarded = false;
 
   constructor(plan: PreparationPlan) {
     this.#plan = plan;
@@ -40,11 +45,16 @@ export class Preparation {
   }
 
   /**
-   * Has every projection prepare what concerns it. Never rejects.
+   * Has every projection prepare what concerns it; of a large chunk, in a later turn of the event loop. Never rejects.
    * @returns the first obstacle; null: all accept the chunk.
    */
   async start(writing: readonly WriteDecision[]): Promise<Obstacle | null> {
     const { token, gates, everywhere, timeoutMs } = this.#plan;
+    if (gates.length > 0 && writing.length > PREPARED_IN_ONE_TURN_MAX) await ownTurn();
+    // A lost connection ends the attempt at once. Nothing would discard what is prepared from now on.
+    if (this.#isDiscarded) {
+      return { kind: "failed", error: new InternalError("the attempt had ended before its preparation began") };
+    }
     const involved = gates
       .map((gate) => ({ gate, changes: changesFor(gate.target, writing) }))
       .filter(({ changes }) => everywhere || changes.length > 0);
@@ -66,8 +76,12 @@ export class Preparation {
     return failures.find((failure) => failure !== null) ?? null;
   }
 
-  /** Discards the batch in all projections that have it. Where one gives no answer, the batch expires. Never rejects. */
+  /**
+   * Discards the batch in all projections that have it, and prepares none any more. Where one gives no answer, the batch expires.
+   * Never rejects.
+   */
   async discard(): Promise<void> {
+    this.#isDiscarded = true;
     if (this.#preparing.length === 0) return;
     const { token, timeoutMs } = this.#plan;
     await withSharedDeadline(timeoutMs, NEVER, (signal) =>

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
 import type { MemoryChange } from "../../../domain/memory.ts";
+import { ownTurn } from "../../../runtime/turns.ts";
 import type { BlockFile, BlockFiles } from "./block-files.ts";
 import type { FlatBlock } from "./flat-block.ts";
 import type { WireBlock } from "./messages.ts";
@@ -70,7 +70,7 @@ interface NamedVector {
 async function fillBlock(shape: VectorShape, vectors: readonly NamedVector[], block: FlatBlock): Promise<void> {
   const rowsPerTurn = Math.max(1, Math.floor(FLOATS_PER_TURN / shape.dimension));
   for (const [row, { memoryId, embedding }] of vectors.entries()) {
-    if (row > 0 && row % rowsPerTurn === 0) await nextTurn();
+    if (row > 0 && row % rowsPerTurn === 0) await ownTurn();
     try {
       projectInto(shape, embedding, block.vectors, row * shape.dimension);
     } catch (error) {
