@@ -4,6 +4,7 @@ import { StoreEpochError } from "../../domain/errors.ts";
 import { type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../domain/memory.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
+import { urgentTurn } from "../../runtime/turns.ts";
 import type {
   EntryIdentity,
   Eviction,
@@ -32,6 +33,14 @@ import { DUMP, PREPARE, PUBLISH, READ, REPLACE, UNCHANGED } from "./scripts.ts";
 
 /** Keys per script call: one call blocks Redis for other clients for a few milliseconds at most. */
 const KEYS_PER_CALL = 500;
+
+/**
+ * Bytes of changes per script call of a publish, about. Encoding and sending a megabyte takes some 4 ms, which the event loop
+ * gives to other work in between.
+ */
+const PUBLISH_BYTES = 768 * 1024;
+/** Bytes of a change beside document and vector, about. */
+const CHANGE_BYTES = 400;
 
 /** TTL in milliseconds of the key that a prepare writes. */
 const PREPARE_TTL_MS = 60_000;
@@ -90,21 +99,56 @@ export class RedisProjection implements Projection {
     _token?: string,
     epoch?: string,
   ): Promise<("applied" | "stale")[]> {
-    const answers: ("applied" | "stale")[] = [];
     // A script of a cluster cannot read the owner key of another slot. The brand is read before, so that a publish which is
     // late on its way to the server itself is not refused; the check finds it.
     const isCompared = epoch !== undefined && !this.#client.isCluster;
     if (epoch !== undefined && !isCompared) await this.#standing.assertEpoch(epoch, signal);
-    for (const part of slices(changes)) {
-      const values = part.map((change) => this.#codec.changeArguments(change));
-      const keys = this.#keys(part);
-      if (isCompared) keys.push(this.#standing.ownerKey);
-      const shared = [this.#tombstoneTtlMs, isCompared ? epoch : ""];
-      const reply = await this.#scripts.runEach(PUBLISH, keys, shared, values, signal);
-      if (isCompared && !Array.isArray(reply)) throw new StoreEpochError("redis", epoch, String(reply));
-      for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "stale");
+    const compared = isCompared ? epoch : undefined;
+    const answers: ("applied" | "stale")[] = [];
+    for (const slice of slices(changes)) {
+      const replies: Promise<number[]>[] = [];
+      for (const part of this.#parts(slice)) {
+        if (replies.length > 0) await urgentTurn();
+        const reply = this.#publishPart(part, compared, signal);
+        reply.catch(() => undefined); // Told below, once the other parts have ended too.
+        replies.push(reply);
+      }
+      await Promise.allSettled(replies);
+      for (const reply of replies) {
+        for (const answer of await reply) answers.push(answer === 1 ? "applied" : "stale");
+      }
     }
     return answers;
+  }
+
+  /** @param epoch that the store must bear; undefined: it is not compared. */
+  async #publishPart(
+    changes: readonly MemoryChange[],
+    epoch: string | undefined,
+    signal: AbortSignal,
+  ): Promise<number[]> {
+    const values = changes.map((change) => this.#codec.changeArguments(change));
+    const keys = this.#keys(changes);
+    if (epoch !== undefined) keys.push(this.#standing.ownerKey);
+    const reply = await this.#scripts.runEach(PUBLISH, keys, [this.#tombstoneTtlMs, epoch ?? ""], values, signal);
+    if (epoch !== undefined && !Array.isArray(reply)) throw new StoreEpochError("redis", epoch, String(reply));
+    return reply as number[];
+  }
+
+  /** Changes in the order in which they are given, cut where a call has grown large. */
+  *#parts(changes: readonly MemoryChange[]): Generator<readonly MemoryChange[]> {
+    let start = 0;
+    let bytes = 0;
+    for (const [index, change] of changes.entries()) {
+      bytes += CHANGE_BYTES;
+      if (change.kind === "put") {
+        bytes += change.documentJson.length + (this.#storeEmbedding ? (change.embedding?.byteLength ?? 0) : 0);
+      }
+      if (bytes < PUBLISH_BYTES && index + 1 < changes.length) continue;
+      yield changes.slice(start, index + 1);
+      start = index + 1;
+      bytes = 0;
+    }
   }
 
   async discard(): Promise<void> {
