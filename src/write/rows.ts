@@ -17,6 +17,9 @@ export type * from "./rows-task.ts";
  */
 const FLIGHT_MAX = 31;
 
+/** Memories that are decided on and encoded in one turn of the event loop. Deciding on more takes a millisecond or two by itself. */
+const ONE_TURN_MAX = 128;
+
 /** Locks, decides and writes the rows of a chunk, and has the projections prepare them meanwhile. */
 export async function writeRows(task: RowsTask): Promise<RowsResult> {
   const guesses = guessesOf(task);
@@ -26,7 +29,9 @@ export async function writeRows(task: RowsTask): Promise<RowsResult> {
   const pushes = newPushesOf(task);
   if (pushes !== null) return await writeNewPushes(task, pushes);
   const news = newOnesOf(task);
-  return news === null ? await lockThenWrite(task) : await writeNewInFlight(task, news);
+  if (news === null) return await lockThenWrite(task);
+  if (news.length > ONE_TURN_MAX) await ownTurn();
+  return await writeNewInFlight(task, news);
 }
 
 /** An intent's expected decision. */
@@ -152,6 +157,7 @@ async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
   if (claiming !== undefined && begun.isKeyTaken) {
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
+  if (intents.length > ONE_TURN_MAX) await ownTurn();
   const pushed = new PushedChanges(intents, begun);
   const endsUnknown = await writesUnknownEndings(task, intents, begun);
   const decisions = intents.map(

@@ -6,6 +6,7 @@ import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
+import { urgentTurn } from "../runtime/turns.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { AttemptChunk, AttemptResult, Chunk, CommittedChunk } from "./attempt.ts";
 import type { SyncOutcome } from "./outcome.ts";
@@ -44,6 +45,9 @@ export interface ChunkOptions {
 
 /** Milliseconds between two attempts, at most. */
 const RETRY_DELAY_MAX_MS = 2_000;
+
+/** Memories whose outcomes are made in the turn of the event loop in which the last store answered. */
+const ANSWERED_IN_ONE_TURN_MAX = 128;
 
 /** Attempts in a row that may be raced before that counts as a failure. */
 const RACES_MAX = 50;
@@ -193,6 +197,7 @@ export class Writer {
   async #publish(intents: readonly WriteIntent[], chunk: CommittedChunk): Promise<SyncOutcome[]> {
     const { publisher, outcomes } = this.#parts;
     const { stores, unattached } = await publisher.publish(chunk);
+    if (intents.length > ANSWERED_IN_ONE_TURN_MAX) await urgentTurn();
     return intents.map((intent, index) =>
       outcomes.decided(intent, chunk.decisions[index]!, chunk.transactionId, stores, unattached),
     );
