@@ -83,14 +83,17 @@ interface ConflictRow {
   resolution: string | null;
 }
 
+/** Spelled out: for a parameter the planner could not use the index of pending records, and read all that were ever kept. */
+const pending = (sql: Sql) => sql`and state = 'pending'`;
+
 /** Records in the order of their ids. */
 export async function listConflicts(sql: Sql, filter: ConflictFilter): Promise<ConflictRecord[]> {
-  const { state = null, namespace = null, memoryId = null, waiting = null, after = "0", limit } = filter;
+  const { state, namespace = null, memoryId = null, waiting = null, after = "0", limit } = filter;
   const rows = await sql<ConflictRow[]>`
     select ${conflictColumns(sql)}
     from mnemosync.conflict_resolutions
     where id > ${after}::text::bigint
-      and (${state}::text is null or state = ${state})
+      ${state === undefined ? sql`` : state === "pending" ? pending(sql) : sql`and state = ${state}`}
       and (${namespace}::text is null or namespace = ${namespace})
       and (${memoryId}::text is null or memory_id = ${memoryId})
       and (${waiting}::boolean is null or (state = 'pending' and (pending_because is not null or strategy = 'manual') = ${waiting}))

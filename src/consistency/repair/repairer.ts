@@ -26,6 +26,8 @@ import { resolveConflicts } from "./resolve-conflicts.ts";
  */
 const BATCH_SIZE = 250;
 const CONCURRENCY = 4;
+/** Findings that are forgotten by one statement, which may read all findings of all checks. */
+const FORGOTTEN_AT_ONCE = 5_000;
 
 /** The repair of findings of one sort, in batches. */
 interface Task {
@@ -148,8 +150,8 @@ export class Repairer {
   /** A repaired finding is not open any more. */
   async #forget(details: readonly RepairDetail[], signal: AbortSignal): Promise<void> {
     const done = details.filter(({ outcome }) => outcome === "repaired");
-    for (let start = 0; start < done.length; start += 1_000) {
-      await this.#parts.records.forgetFindings(done.slice(start, start + 1_000), signal);
+    for (let start = 0; start < done.length; start += FORGOTTEN_AT_ONCE) {
+      await this.#parts.records.forgetFindings(done.slice(start, start + FORGOTTEN_AT_ONCE), signal);
     }
   }
 }
