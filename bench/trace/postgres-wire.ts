@@ -20,23 +20,32 @@ export class PostgresWire {
   readonly #names = new Map<string, string>();
   #hasStarted = false;
   #left = Buffer.alloc(0);
+  #unsent = Buffer.alloc(0);
 
-  /** @returns the statements in what is sent, and how many ends of a command are to come back. */
+  /**
+   * @returns the statements in what is sent, and how many ends of a command are to come back. A message of which only the beginning is
+   *   sent counts once its end is.
+   */
   sent(bytes: Buffer): { what: string; answers: number } {
     if (!this.#hasStarted) {
       this.#hasStarted = true; // The first message has no type.
       return { what: "start", answers: 1 };
     }
+    const all = this.#unsent.length === 0 ? bytes : Buffer.concat([this.#unsent, bytes]);
     const statements: string[] = [];
     let answers = 0;
-    for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
-      const type = String.fromCharCode(bytes[at] as number);
-      const [first, second] = textsOf(bytes, at + 5);
+    let at = 0;
+    for (let next = 0; at + 5 <= all.length; at = next) {
+      next = at + 1 + all.readInt32BE(at + 1);
+      if (next > all.length) break;
+      const type = String.fromCharCode(all[at] as number);
+      const [first, second] = textsOf(all, at + 5);
       if (type === "P") this.#names.set(first, statementName(second));
       else if (type === "B") statements.push(this.#names.get(second) ?? "a statement");
       else if (type === "Q") statements.push(statementName(first));
       if (type === "S" || type === "Q") answers++;
     }
+    this.#unsent = Buffer.from(all.subarray(at));
     return { what: statements.join("; ") || "protocol", answers };
   }
 

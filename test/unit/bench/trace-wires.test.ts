@@ -26,6 +26,17 @@ describe("a trace of PostgreSQL's protocol", () => {
     expect(wire.sent(Buffer.concat([again, again]))).toEqual({ what: "COMMIT; COMMIT", answers: 2 });
   });
 
+  test("a message that is sent in pieces counts with its last one", () => {
+    const sent = Buffer.concat([message("P", "s1", "commit"), message("B", "", "s1"), message("S")]);
+    for (let cut = 1; cut < sent.length; cut++) {
+      const wire = new PostgresWire();
+      wire.sent(Buffer.from([0, 0, 0, 8, 0, 3, 0, 0]));
+      const parts = [wire.sent(sent.subarray(0, cut)), wire.sent(sent.subarray(cut))];
+      expect(parts.filter(({ what }) => what === "COMMIT")).toHaveLength(1);
+      expect(parts.map(({ answers }) => answers)).toEqual([0, 1]);
+    }
+  });
+
   test("counts the ends of commands, also where a message arrives in two parts", () => {
     const wire = new PostgresWire();
     const answer = Buffer.concat([message("C", "COMMIT"), message("Z", ""), message("Z", "")]);
