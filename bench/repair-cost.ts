@@ -20,6 +20,7 @@ import postgres from "postgres";
 import { startServers } from "./harness/servers.ts";
 import { chunksOf } from "./support/chunks.ts";
 import { benchMemory } from "./support/dataset.ts";
+import { collectYoungGarbage } from "./support/garbage.ts";
 import { newDatabase } from "./support/new-database.ts";
 import type { Synchronizer } from "./support/product.ts";
 import { verify } from "./support/report.ts";
@@ -115,7 +116,7 @@ async function repair({ name, sync }: Product, kind: "stale" | "missing"): Promi
 
 /** @returns µs of the processor a memory, and memories a second. */
 async function timed(name: string, work: () => Promise<void>): Promise<[Times, number]> {
-  globalThis.gc?.();
+  collectYoungGarbage();
   await pause(REST_MS);
   const before = times();
   const beganAt = performance.now();

@@ -19,8 +19,8 @@ export function ownTurn(): Promise<void> {
 }
 
 /**
- * As `ownTurn`, before all that wait there: for the short rest of a work for which a server waits, or the next transaction. Each must
- * come behind an `ownTurn` of the same work, so that the others get their turns too.
+ * As `ownTurn`, before all that wait there: for the short rest of a work for which a server waits, or the next transaction. A work may
+ * come here a few times in a row. Before it goes on it must wait for a server's answer or for an `ownTurn`, so that the others get theirs.
  */
 export function urgentTurn(): Promise<void> {
   return inLine(urgent);

@@ -196,7 +196,7 @@ function isBestFirst(results: readonly SearchResult[]): boolean {
   return true;
 }
 
-/** What was judged in the course of one search. Nearly all searches judge once, so nothing is looked up in it and no map is made. */
+/** What was judged in the course of one search. Most searches judge hits once and ask for none of them again: the map is made when one is asked for. */
 class JudgedHits {
   readonly #noted: { readonly hits: readonly VectorHit[]; readonly found: readonly (SearchResult | null)[] }[] = [];
   readonly #results = new Map<string, SearchResult | null>();

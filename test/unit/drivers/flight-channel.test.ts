@@ -28,7 +28,7 @@ class NotingSocket extends EventEmitter {
   isDestroyed = false;
 
   write(bytes: Buffer, callback?: () => void): boolean {
-    // What is behind may be reused once it is called.
+    // Once it is called, the memory of these bytes may be used again.
     this.written.push(Buffer.from(bytes));
     this.#turns.push(this.#turn);
     if (callback !== undefined) setImmediate(callback);

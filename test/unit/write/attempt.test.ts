@@ -5,9 +5,9 @@ import { encodeMemory } from "../../../src/domain/memory.ts";
 import { postgresError } from "../../../src/drivers/postgres/postgres-errors.ts";
 import type { HistoricVersion } from "../../../src/ledger/history-statements.ts";
 import type { LedgerTransaction } from "../../../src/ledger/ledger-transaction.ts";
-import { type AttemptParts, type AttemptPlan, attemptsOf } from "../../../src/write/attempt.ts";
+import { type AttemptParts, attemptsOf } from "../../../src/write/attempt.ts";
 import { isWrite, type WriteIntent } from "../../../src/write/plan.ts";
-import { StoreGate } from "../../../src/write/store-gate.ts";
+import { ATTEMPT_SETTING, planOn } from "../../support/attempt-setting.ts";
 import { InMemoryProjection } from "../../support/in-memory-projection.ts";
 
 /**
@@ -71,22 +71,13 @@ function attemptOn({ commitFails, outcome = "committed", history, current }: Led
   } satisfies AttemptParts["ledger"] as AttemptParts["ledger"];
   const attempt = attemptsOf({
     ledger,
-    storeIds: [],
-    storeVersions: { withEmbedding: "{}", withoutEmbedding: "{}" },
+    ...ATTEMPT_SETTING,
     prepareTimeoutMs: 1_000,
-    inDoubtTimeoutMs: 1_000,
     preparesAlways,
   });
   const store = new InMemoryProjection("redis");
   store.publishesUnprepared = true;
-  const plan: AttemptPlan = {
-    transactionId: "t",
-    gates: [new StoreGate(store)],
-    optimistic: true,
-    guessesNew: true,
-    preparesAll: false,
-  };
-  return { attempt, plan, asked };
+  return { attempt, plan: planOn(store), asked };
 }
 
 /** Ways of a write to its COMMIT. */

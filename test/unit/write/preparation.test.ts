@@ -2,10 +2,11 @@ import { expect, test } from "vitest";
 import { StoreUnavailableError } from "../../../src/domain/errors.ts";
 import type { LedgerTransaction } from "../../../src/ledger/ledger-transaction.ts";
 import { ownTurn } from "../../../src/runtime/turns.ts";
-import { type AttemptParts, type AttemptPlan, attemptsOf } from "../../../src/write/attempt.ts";
+import { type AttemptParts, attemptsOf } from "../../../src/write/attempt.ts";
 import { decide, isWrite } from "../../../src/write/plan.ts";
 import { Preparation } from "../../../src/write/preparation.ts";
 import { StoreGate } from "../../../src/write/store-gate.ts";
+import { ATTEMPT_SETTING, planOn } from "../../support/attempt-setting.ts";
 import { InMemoryProjection } from "../../support/in-memory-projection.ts";
 import { putIntent } from "../../support/noted-rows.ts";
 
@@ -90,21 +91,8 @@ function attemptOn(run: (work: () => Promise<unknown>) => Promise<unknown>, tran
     readChanges: async () => new Map(),
     readPendingStores: async () => new Set(),
   } satisfies AttemptParts["ledger"] as AttemptParts["ledger"];
-  const attempt = attemptsOf({
-    ledger,
-    storeIds: [],
-    storeVersions: { withEmbedding: "{}", withoutEmbedding: "{}" },
-    prepareTimeoutMs: 60_000,
-    inDoubtTimeoutMs: 1_000,
-  });
-  const plan: AttemptPlan = {
-    transactionId: "t",
-    gates: [new StoreGate(store)],
-    optimistic: true,
-    guessesNew: true,
-    preparesAll: false,
-  };
-  const result = attempt({ intents: intents(MANY), atomic: false, claim: null }, plan);
+  const attempt = attemptsOf({ ledger, ...ATTEMPT_SETTING });
+  const result = attempt({ intents: intents(MANY), atomic: false, claim: null }, planOn(store));
   return { result, asked, store };
 }
 
